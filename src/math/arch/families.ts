@@ -1,0 +1,20 @@
+/** Every family hwLedger knows. A new one is a line here, a file beside this one and a row in index.ts: the compiler asks for the rest. */
+export const FAMILIES = [
+  "llama", // llama 1-3, mistral, mixtral and what is built like them
+  "qwen2",
+  "qwen2-moe",
+  "qwen3",
+  "qwen3-moe",
+  "qwen3-next", // gated delta hybrid, MoE
+  "qwen3.5", // gated delta hybrid, dense and MoE
+  "gemma2",
+  "gemma3",
+  "phi3",
+  "deepseek", // v2, v3, r1, kimi-k2: latent attention, MoE
+  "gpt-oss",
+  "glm4",
+  "command-r",
+  "falcon-h1", // attention and mamba 2 side by side in each layer
+  "mamba2",
+] as const;
+export type FamilyId = (typeof FAMILIES)[number];

@@ -1,0 +1,173 @@
+/**
+ * ModelSpec: an engine-neutral description of a model, as data. arch/ makes it from config.json or GGUF metadata,
+ * parts/ prices it, runtime/ adds what one engine does with it. Plain readonly JSON values throughout: it travels to the
+ * browser as it is.
+ */
+import type { GgmlType } from "./ggml-types.ts";
+import type { FamilyId } from "./arch/families.ts";
+
+export const MIXER_KINDS = ["full", "sliding", "chunked", "latent", "state"] as const;
+export type MixerKind = (typeof MIXER_KINDS)[number];
+
+/** Softmax attention over keys and values that are cached per head (MHA, GQA, MQA by kvHeads). */
+export interface AttentionMixer {
+  readonly kind: "full" | "sliding" | "chunked";
+  readonly heads: number;
+  readonly kvHeads: number;
+  /** Elements of one key head and of one value head; they may differ. */
+  readonly headDimK: number;
+  readonly headDimV: number;
+  /** Tokens that a query may see (sliding) or the length of a chunk; null for full attention. */
+  readonly window: number | null;
+  /** Q, K and V come from one fused matrix. */
+  readonly fusedQkv: boolean;
+  /** The query is scaled or soft-capped by an operation of its own (gemma 2 and 3). */
+  readonly scaledQuery: boolean;
+  /** A gate of the query's width multiplies the attention's output (qwen3-next, qwen3.5). */
+  readonly gated: boolean;
+}
+
+/** Latent attention (MLA): one compressed row per token is cached, kvLoraRank + ropeDim elements. */
+export interface LatentMixer {
+  readonly kind: "latent";
+  readonly heads: number;
+  readonly kvLoraRank: number;
+  readonly ropeDim: number;
+  readonly nopeDim: number;
+  readonly valueDim: number;
+  /** null: the query is not compressed. */
+  readonly qLoraRank: number | null;
+}
+
+export const STATE_ALGORITHMS = ["mamba1", "mamba2", "gated-delta"] as const;
+export type StateAlgorithm = (typeof STATE_ALGORITHMS)[number];
+
+/** A recurrent mixer: a state of fixed size per sequence, whatever the context. */
+export interface StateMixer {
+  readonly kind: "state";
+  readonly algorithm: StateAlgorithm;
+  /** Elements kept of the short convolution's past: (kernel - 1) x channels. */
+  readonly convElements: number;
+  /** Elements of the recurrent state. */
+  readonly stateElements: number;
+  /** Width of the mixer inside (mamba: d_inner; gated delta: value heads x value dim). */
+  readonly innerSize: number;
+  /** Elements per head or channel of the state (mamba: d_state; gated delta: key dim). */
+  readonly stateSize: number;
+  readonly heads: number;
+  readonly groups: number;
+  readonly convKernel: number;
+}
+
+export type Mixer = AttentionMixer | LatentMixer | StateMixer;
+
+export interface DenseFeedForward {
+  readonly kind: "dense";
+  readonly width: number;
+  /** gate and up (SwiGLU, GeGLU) rather than one matrix up. */
+  readonly gated: boolean;
+  /** gate and up are one matrix in the file (phi-3, glm-4). */
+  readonly fusedGateUp: boolean;
+}
+
+export interface MoeFeedForward {
+  readonly kind: "moe";
+  readonly experts: number;
+  readonly expertsUsed: number;
+  /** Width of one routed expert. */
+  readonly expertWidth: number;
+  /** Width of all shared experts together; 0 = none. */
+  readonly sharedWidth: number;
+  /** A sigmoid gate multiplies the shared experts' output (qwen2-moe, qwen3-next). */
+  readonly sharedGated: boolean;
+}
+
+export type FeedForward = DenseFeedForward | MoeFeedForward | { readonly kind: "none" };
+
+/** A cache beside K and V, for instance the keys of a sparse attention's indexer: elements per cell. */
+export interface SideCache {
+  readonly name: string;
+  readonly elementsPerCell: number;
+}
+
+export const TENSOR_ROLES = [
+  "embedding", // read by row on the way in
+  "output", // the head
+  "norm",
+  "attention",
+  "state", // a recurrent mixer's matrices
+  "feed-forward",
+  "router",
+  "expert", // routed experts, all of a layer in one tensor
+  "shared-expert",
+  "other",
+] as const;
+export type TensorRole = (typeof TENSOR_ROLES)[number];
+
+export interface TensorSpec {
+  /** llama.cpp's name (`blk.0.attn_q.weight`), also for models read from config.json. */
+  readonly name: string;
+  /** ggml order: the row length first. */
+  readonly shape: readonly number[];
+  readonly role: TensorRole;
+  /** null until a weights choice has typed the tensor (parts/presets.ts). */
+  readonly type: GgmlType | null;
+  /** Where a GGUF file has it; null when computed. */
+  readonly at: { readonly shard: number; readonly offset: number } | null;
+}
+
+export interface LayerSpec {
+  readonly index: number;
+  /** In order of execution. Most layers have one; falcon-h1 has two side by side; a pure feed-forward layer has none. */
+  readonly mixers: readonly Mixer[];
+  readonly feedForward: FeedForward;
+  /** Index of the layer whose K and V this one reads instead of its own; null = owns them. */
+  readonly kvSharedWith: number | null;
+  readonly sideCaches: readonly SideCache[];
+  readonly tensors: readonly TensorSpec[];
+}
+
+export interface ModelSpec {
+  readonly family: FamilyId;
+  /** llama.cpp's general.architecture, e.g. "qwen3moe". */
+  readonly architecture: string;
+  /** The layers that compute every token. */
+  readonly layers: readonly LayerSpec[];
+  /** Multi-token-prediction blocks after the last layer: in the file, unused unless asked for. */
+  readonly mtpLayers: readonly LayerSpec[];
+  /** Embedding, final norm, head, rope factors. */
+  readonly outside: readonly TensorSpec[];
+  readonly embeddingLength: number;
+  readonly vocabularySize: number;
+  readonly contextTrained: number | null;
+  /** The head is the embedding again. */
+  readonly tiedEmbeddings: boolean;
+  /** "file": tensors come from the file's own table. "computed": from the hyperparameters, with this family's names. */
+  readonly tensorSource: "file" | "computed";
+  /** What the tensors' types stand for ("Q4_K_M", "as the file has it"), null while untyped. */
+  readonly weights: WeightsLabel | null;
+}
+
+export interface WeightsLabel {
+  readonly name: string;
+  /** exact: read from a file, or llama-quantize's rule without importance matrix at a known build. */
+  readonly basis: "exact" | "modelled";
+}
+
+export interface ParameterCount {
+  readonly total: number;
+  /** Used for one token: experts_used of experts, and one row of the embedding counts as none of it. */
+  readonly active: number;
+  readonly embedding: number;
+}
+
+/** Unknown is an answer: what is missing is named, nothing is guessed. */
+export type SpecResult =
+  | { readonly status: "ok"; readonly spec: ModelSpec; readonly warnings: readonly string[] }
+  | {
+      readonly status: "unknown";
+      /** model_type or general.architecture as found, null when the source names none. */
+      readonly architecture: string | null;
+      readonly reason: string;
+      readonly missing: readonly string[];
+    };

@@ -1,0 +1,57 @@
+/** What a person may ask for (contract: options of `plan`, fields of a request) and what an engine resolves it to. */
+import type { GgmlType } from "./ggml-types.ts";
+
+export const ENGINES = ["llama.cpp"] as const;
+export type EngineId = (typeof ENGINES)[number];
+
+export const KV_TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "IQ4_NL", "Q5_0", "Q5_1"] as const satisfies readonly GgmlType[];
+export type KvType = (typeof KV_TYPES)[number];
+
+export const PROGRAMS = ["llama-server", "llama-cli", "llama-bench", "api"] as const;
+export type Program = (typeof PROGRAMS)[number];
+
+/** Everything optional: null means "not said", and the engine's own default stands. */
+export interface PlanOptions {
+  readonly context: number | null;
+  readonly sequences: number | null;
+  readonly ubatch: number | null;
+  readonly batch: number | null;
+  readonly program: Program | null;
+  readonly kvTypeK: KvType | null;
+  readonly kvTypeV: KvType | null;
+  readonly flashAttention: "on" | "off" | "auto" | null;
+  readonly kvUnified: boolean | null;
+  readonly swaFull: boolean | null;
+  readonly gpuLayers: number | "all" | "auto" | null;
+  readonly cpuMoeLayers: number | null;
+  readonly splitMode: "layer" | "none" | "row" | null;
+  readonly tensorSplit: readonly number[] | null;
+  readonly overrideTensor: readonly TensorOverride[] | null;
+  readonly reserveBytes: number | null;
+}
+
+/** llama.cpp `-ot REGEX=BUFFER`: the first match on a tensor's name wins. */
+export interface TensorOverride {
+  readonly pattern: string;
+  /** "CPU", or an accelerator's buffer name such as "CUDA0". */
+  readonly buffer: string;
+}
+
+export const NO_OPTIONS: PlanOptions = {
+  context: null,
+  sequences: null,
+  ubatch: null,
+  batch: null,
+  program: null,
+  kvTypeK: null,
+  kvTypeV: null,
+  flashAttention: null,
+  kvUnified: null,
+  swaFull: null,
+  gpuLayers: null,
+  cpuMoeLayers: null,
+  splitMode: null,
+  tensorSplit: null,
+  overrideTensor: null,
+  reserveBytes: null,
+};
