@@ -25,8 +25,9 @@ export function nearestNames(asked: string, names: readonly string[], limit = 3)
   for (const name of names) {
     const candidate = letters(name);
     const distance = editDistance(wanted, candidate);
-    const holds = wanted.length >= 3 && candidate.length >= 3 && (candidate.includes(wanted) || wanted.includes(candidate));
-    if (holds) scored.push({ name, score: Math.min(distance, 1 + distance / 10) });
+    const holds =
+      wanted.length >= 3 && candidate.length >= 3 && (candidate.includes(wanted) || wanted.includes(candidate));
+    if (holds) scored.push({ name, score: distance / 100 });
     else if (distance <= Math.max(1, Math.floor(wanted.length / 3))) scored.push({ name, score: distance });
   }
   scored.sort((a, b) => a.score - b.score || a.name.length - b.name.length || (a.name < b.name ? -1 : 1));

@@ -7,7 +7,13 @@ import { parseSize } from "./size.ts";
 import { type DeviceRow, knownNames, rowsNamed, sizesGb } from "./table.ts";
 
 /** llama.cpp's names of its devices, which --override-tensor and its logs use. */
-const DEVICE_PREFIX: Readonly<Record<Backend, string>> = { cuda: "CUDA", rocm: "ROCm", metal: "MTL", vulkan: "Vulkan", cpu: "CPU" };
+const DEVICE_PREFIX: Readonly<Record<Backend, string>> = {
+  cuda: "CUDA",
+  rocm: "ROCm",
+  metal: "MTL",
+  vulkan: "Vulkan",
+  cpu: "CPU",
+};
 
 /** GGML_CUDA_MAX_DEVICES is 16, and no back-end takes more. @source llama.cpp ggml/include/ggml-cuda.h */
 const MOST_DEVICES = 16;
@@ -46,8 +52,10 @@ interface Part {
  */
 export function machineFromText(text: string): Machine {
   const asked = text.trim();
-  if (asked === "") throw new AppError("usage", 'Cannot use "" as a device: a name, a size or auto is wanted', { hint: HINT });
-  if (asked.length > 200) throw new AppError("usage", `Cannot use a device's name of ${asked.length} letters: 200 is the most`);
+  if (asked === "")
+    throw new AppError("usage", 'Cannot use "" as a device: a name, a size or auto is wanted', { hint: HINT });
+  if (asked.length > 200)
+    throw new AppError("usage", `Cannot use a device's name of ${asked.length} letters: 200 is the most`);
   return assemble(asked, splitParts(asked));
 }
 
@@ -92,14 +100,19 @@ function splitCount(text: string): { readonly count: number; readonly rest: stri
   if (match === null) return { count: 1, rest: text.trim() };
   const count = Number(match[1]);
   if (count < 1 || count > MOST_DEVICES) {
-    throw new AppError("usage", `Cannot use ${count} devices in "${text.trim()}": llama.cpp takes 1 to ${MOST_DEVICES}`);
+    throw new AppError(
+      "usage",
+      `Cannot use ${count} devices in "${text.trim()}": llama.cpp takes 1 to ${MOST_DEVICES}`,
+    );
   }
   return { count, rest: text.trim().slice(match[0].length) };
 }
 
 function splitName(text: string): { readonly name: string; readonly size: string | null } {
   const colon = text.lastIndexOf(":");
-  return colon < 0 ? { name: text, size: null } : { name: text.slice(0, colon).trim(), size: text.slice(colon + 1).trim() };
+  return colon < 0
+    ? { name: text, size: null }
+    : { name: text.slice(0, colon).trim(), size: text.slice(colon + 1).trim() };
 }
 
 function parseItem(text: string): Item {
@@ -111,7 +124,9 @@ function parseItem(text: string): Item {
     throw new AppError("usage", `Cannot use "auto" as a part of a device: it stands alone`, { hint: HINT });
   }
   if (size === null && /^\d{1,3}(\.\d+)?$/.test(name)) {
-    throw new AppError("usage", `Cannot use "${name}" as a device: a size needs its unit`, { hint: `write ${name}GiB` });
+    throw new AppError("usage", `Cannot use "${name}" as a device: a size needs its unit`, {
+      hint: `write ${name}GiB`,
+    });
   }
   const row = chooseRow(name, size);
   return { kind: "row", row, bytes: rowBytes(row, size) };
@@ -120,14 +135,18 @@ function parseItem(text: string): Item {
 function parseCpu(text: string, size: string | null): Item {
   const bytes = size === null ? null : parseSize(size);
   if (bytes === null) {
-    throw new AppError("usage", `Cannot use "${text}" as a device: system memory needs a size`, { hint: "write cpu:64GiB" });
+    throw new AppError("usage", `Cannot use "${text}" as a device: system memory needs a size`, {
+      hint: "write cpu:64GiB",
+    });
   }
   return { kind: "host", bytes: atLeastOne(bytes, text) };
 }
 
 function atLeastOne(bytes: number, text: string): number {
   if (bytes >= 1) return bytes;
-  throw new AppError("usage", `Cannot use "${text}" as a device: its memory is 0`, { hint: "write a size such as 24GiB" });
+  throw new AppError("usage", `Cannot use "${text}" as a device: its memory is 0`, {
+    hint: "write a size such as 24GiB",
+  });
 }
 
 function chooseRow(name: string, size: string | null): DeviceRow {
@@ -141,9 +160,13 @@ function chooseRow(name: string, size: string | null): DeviceRow {
     });
   }
   if (another !== undefined) {
-    throw new AppError("usage", `Cannot use device "${name}": ${candidates.length} rows of the device table have this name`, {
-      hint: `write ${candidates.map((c) => c.id).join(" or ")}`,
-    });
+    throw new AppError(
+      "usage",
+      `Cannot use device "${name}": ${candidates.length} rows of the device table have this name`,
+      {
+        hint: `write ${candidates.map((c) => c.id).join(" or ")}`,
+      },
+    );
   }
   return row;
 }
@@ -166,7 +189,11 @@ function assemble(asked: string, parts: readonly Part[]): Machine {
   let unified = false;
   const setHost = (device: Device): void => {
     if (host !== null) {
-      throw new AppError("usage", `Cannot use "${asked}" as a device: a machine has one system memory, and two are named`, { hint: HINT });
+      throw new AppError(
+        "usage",
+        `Cannot use "${asked}" as a device: a machine has one system memory, and two are named`,
+        { hint: HINT },
+      );
     }
     host = device;
   };
@@ -176,15 +203,23 @@ function assemble(asked: string, parts: readonly Part[]): Machine {
       continue;
     }
     if (item.kind === "host" || item.row.kind === "cpu") {
-      if (count > 1) throw new AppError("usage", `Cannot use ${count} times system memory in "${asked}": give it once, with its whole size`);
+      if (count > 1)
+        throw new AppError(
+          "usage",
+          `Cannot use ${count} times system memory in "${asked}": give it once, with its whole size`,
+        );
       setHost(item.kind === "host" ? hostOf(item.bytes) : deviceOfRow(item.row, item.bytes, "CPU").device);
       continue;
     }
     if (item.row.kind === "apu") {
       if (count > 1 || parts.length > 1) {
-        throw new AppError("usage", `Cannot join "${item.row.id}" with other devices: it shares its memory with the system`, {
-          hint: `write --device ${item.row.id} alone`,
-        });
+        throw new AppError(
+          "usage",
+          `Cannot join "${item.row.id}" with other devices: it shares its memory with the system`,
+          {
+            hint: `write --device ${item.row.id} alone`,
+          },
+        );
       }
       unified = true;
     }
@@ -195,7 +230,10 @@ function assemble(asked: string, parts: readonly Part[]): Machine {
     }
   }
   if (accelerators.length > MOST_DEVICES) {
-    throw new AppError("usage", `Cannot use ${accelerators.length} devices in "${asked}": llama.cpp takes 1 to ${MOST_DEVICES}`);
+    throw new AppError(
+      "usage",
+      `Cannot use ${accelerators.length} devices in "${asked}": llama.cpp takes 1 to ${MOST_DEVICES}`,
+    );
   }
   const shared = unified ? (accelerators[0]?.memoryBytes ?? null) : null;
   return { id: asked, accelerators, host: host ?? hostOf(shared), unified, here: false, warnings };

@@ -55,7 +55,10 @@ export function rowBytes(row: DeviceRow, size: string | null): number | null {
   }
   const given = splitSize(size);
   if (given === null) {
-    throw new AppError("usage", `Cannot use "${size}" as the size of device "${row.id}": it should read like 64GB or 64GiB`);
+    throw new AppError(
+      "usage",
+      `Cannot use "${size}" as the size of device "${row.id}": it should read like 64GB or 64GiB`,
+    );
   }
   const isGb = given.unit === "gb" || given.unit === "gib";
   if (sizes.length > 0) {
@@ -105,7 +108,8 @@ function usableOf(row: DeviceRow, bytes: number | null, warnings: string[]): num
   const reported = reportedMemory(row.id);
   if (reported !== null) return reported.bytes;
   if (row.kind === "apu") {
-    const gtt = row.vendor === "amd" ? ": Linux gives half of it unless amdgpu.gttsize or ttm.pages_limit says otherwise" : "";
+    const gtt =
+      row.vendor === "amd" ? ": Linux gives half of it unless amdgpu.gttsize or ttm.pages_limit says otherwise" : "";
     warnings.push(`${row.name}: how much of the shared memory the GPU may take is not known${gtt}`);
     return null;
   }
@@ -120,9 +124,13 @@ function appleUsable(row: DeviceRow, bytes: number, warnings: string[]): number 
   const limit = appleWiredLimit(bytes);
   const gib = (n: number): string => (n / GIB).toFixed(1);
   if (!limit.measured) {
-    warnings.push(`${row.name}: macOS's limit for the GPU at ${gib(bytes)} GiB is not measured; ${gib(limit.bytes)} GiB by its old rule`);
+    warnings.push(
+      `${row.name}: macOS's limit for the GPU at ${gib(bytes)} GiB is not measured; ${gib(limit.bytes)} GiB by its old rule`,
+    );
   } else if (limit.olderBytes !== null) {
-    warnings.push(`${row.name}: older macOS gives the GPU ${gib(limit.olderBytes)} GiB instead of ${gib(limit.bytes)} GiB`);
+    warnings.push(
+      `${row.name}: older macOS gives the GPU ${gib(limit.olderBytes)} GiB instead of ${gib(limit.bytes)} GiB`,
+    );
   }
   return limit.bytes;
 }

@@ -4,7 +4,18 @@
  */
 import table from "./devices.json" with { type: "json" };
 
-export const VENDORS = ["nvidia", "amd", "apple", "intel", "qualcomm", "tenstorrent", "aws", "ampere", "broadcom", "generic"] as const;
+export const VENDORS = [
+  "nvidia",
+  "amd",
+  "apple",
+  "intel",
+  "qualcomm",
+  "tenstorrent",
+  "aws",
+  "ampere",
+  "broadcom",
+  "generic",
+] as const;
 export type Vendor = (typeof VENDORS)[number];
 
 export interface DeviceRow {

@@ -1,0 +1,280 @@
+/** A request to plan, checked once at the door: a line of --requests, the flags of `plan`, a page's query, POST /api/plan. */
+import { z } from "zod";
+import { AppError } from "./errors.ts";
+import {
+  ENGINES,
+  type EngineId,
+  KV_TYPES,
+  type KvType,
+  type PlanOptions,
+  PROGRAMS,
+  type TensorOverride,
+} from "./math/options.ts";
+import { didYouMean } from "./nearest.ts";
+import { REQUEST_FIELDS } from "./request-fields.ts";
+
+/** More than ten times what any model is trained for; with 256 sequences more cells than any memory holds. */
+export const MAX_CONTEXT = 2 ** 27;
+/** @source llama.cpp src/llama-cparams.h LLAMA_MAX_SEQ */
+export const MAX_SEQUENCES = 256;
+const MAX_BATCH = 2 ** 20;
+const MAX_LAYERS = 100_000;
+const MAX_RESERVE = 2 ** 50;
+const MAX_TEXT = 4096;
+
+/** Engines of the contract that this version does not plan for yet. */
+const OTHER_ENGINES: readonly string[] = [
+  "node-llama-cpp",
+  "ik_llama.cpp",
+  "ollama",
+  "lmstudio",
+  "mlx",
+  "mistral.rs",
+  "vllm",
+  "sglang",
+  "tgi",
+  "exllamav3",
+  "transformers",
+];
+
+export interface PlanRequest {
+  readonly model: string;
+  readonly engine: EngineId;
+  /** null: the newest that is known. */
+  readonly engineVersion: string | null;
+  readonly device: string;
+  /** null: as the files have it. */
+  readonly weights: string | null;
+  readonly options: PlanOptions;
+  readonly promptTokens: number | null;
+  readonly atContext: number | null;
+  readonly askEngine: boolean;
+}
+
+const optional = <T extends z.ZodType>(schema: T) => schema.nullish();
+const integer = (low: number, high: number) => {
+  const error = `an integer from ${low} to ${high} is wanted`;
+  return z.number({ error }).int({ error }).min(low, { error }).max(high, { error });
+};
+const oneOf = <const T extends readonly string[]>(names: T) =>
+  z.enum(names, { error: `one of ${names.join(", ")} is wanted` });
+const text = (what: string) =>
+  z
+    .string({ error: `${what} is wanted` })
+    .min(1, { error: `${what} is wanted` })
+    .max(MAX_TEXT, { error: `at most ${MAX_TEXT} letters are wanted` });
+const flag = z.boolean({ error: "true or false is wanted" });
+
+/** Field by field as the contract has it; null is the same as left out. */
+export const planRequestSchema = z.strictObject({
+  model: text("a model's name or path"),
+  engine: optional(oneOf([...ENGINES, ...OTHER_ENGINES])),
+  engine_version: optional(text("a version")),
+  device: optional(text("a device")),
+  reserve_bytes: optional(integer(0, MAX_RESERVE)),
+  context: optional(integer(1, MAX_CONTEXT)),
+  sequences: optional(integer(1, MAX_SEQUENCES)),
+  prompt_tokens: optional(integer(1, MAX_CONTEXT)),
+  at_context: optional(integer(0, MAX_CONTEXT)),
+  ubatch: optional(integer(1, MAX_BATCH)),
+  batch: optional(integer(1, MAX_BATCH)),
+  program: optional(oneOf(PROGRAMS)),
+  weights: optional(text("a type such as Q4_K_M")),
+  kv_type: optional(text("a type such as f16 or q8_0,f16")),
+  flash_attention: optional(oneOf(["on", "off", "auto"])),
+  kv_unified: optional(flag),
+  swa_full: optional(flag),
+  gpu_layers: optional(
+    z.union([integer(0, MAX_LAYERS), z.literal("all"), z.literal("auto")], {
+      error: `an integer from 0 to ${MAX_LAYERS}, all or auto is wanted`,
+    }),
+  ),
+  cpu_moe_layers: optional(integer(0, MAX_LAYERS)),
+  split_mode: optional(oneOf(["layer", "none", "row"])),
+  tensor_split: optional(
+    z
+      .array(
+        z.number({ error: "numbers of 0 or more are wanted" }).min(0, { error: "numbers of 0 or more are wanted" }),
+        { error: "a list of numbers is wanted" },
+      )
+      .max(16, { error: "at most 16 numbers are wanted" })
+      .refine((shares) => shares.some((share) => share > 0), { error: "at least one number above 0 is wanted" }),
+  ),
+  override_tensor: optional(text("REGEX=BUFFER")),
+  tensor_parallel: optional(integer(1, 1024)),
+  pipeline_parallel: optional(integer(1, 1024)),
+  memory_utilization: optional(
+    z
+      .number({ error: "a number from 0 to 1 is wanted" })
+      .min(0, { error: "a number from 0 to 1 is wanted" })
+      .max(1, { error: "a number from 0 to 1 is wanted" }),
+  ),
+  draft: optional(text("a model")),
+  mmproj: optional(text("a file")),
+  lora: optional(text("a file")),
+  ask_engine: optional(flag),
+});
+
+type Fields = z.infer<typeof planRequestSchema>;
+/** How a message calls a field: `"context"` in JSON, `--context` on the command line. */
+export type FieldLabel = (field: string) => string;
+const quoted: FieldLabel = (field) => `"${field}"`;
+
+/** @throws {AppError} usage: what is wrong with which field; unsupported: in the contract, not in this version */
+export function parseRequest(value: unknown, label: FieldLabel = quoted): PlanRequest {
+  const result = planRequestSchema.safeParse(value);
+  if (!result.success) throw fieldError(result.error.issues[0], value, label);
+  return toRequest(result.data, label);
+}
+
+function toRequest(fields: Fields, label: FieldLabel): PlanRequest {
+  const engine = ENGINES.find((id) => id === (fields.engine ?? "llama.cpp"));
+  if (engine === undefined) {
+    throw new AppError(
+      "unsupported",
+      `Cannot plan for engine "${fields.engine}": this version plans for ${ENGINES.join(", ")}`,
+      {
+        hint: `leave ${label("engine")} out`,
+      },
+    );
+  }
+  refusePlanned(fields, label);
+  const [kvTypeK, kvTypeV] = kvTypes(fields.kv_type ?? null, label);
+  return {
+    model: fields.model,
+    engine,
+    engineVersion: fields.engine_version ?? null,
+    device: fields.device ?? "auto",
+    weights: fields.weights ?? null,
+    options: {
+      context: fields.context ?? null,
+      sequences: fields.sequences ?? null,
+      ubatch: fields.ubatch ?? null,
+      batch: fields.batch ?? null,
+      program: fields.program ?? null,
+      kvTypeK,
+      kvTypeV,
+      flashAttention: fields.flash_attention ?? null,
+      kvUnified: fields.kv_unified ?? null,
+      swaFull: fields.swa_full ?? null,
+      gpuLayers: fields.gpu_layers ?? null,
+      cpuMoeLayers: fields.cpu_moe_layers ?? null,
+      splitMode: fields.split_mode ?? null,
+      tensorSplit: fields.tensor_split ?? null,
+      overrideTensor: overrides(fields.override_tensor ?? null, label),
+      reserveBytes: fields.reserve_bytes ?? null,
+    },
+    promptTokens: fields.prompt_tokens ?? null,
+    atContext: fields.at_context ?? null,
+    askEngine: fields.ask_engine ?? false,
+  };
+}
+
+function refusePlanned(fields: Fields, label: FieldLabel): void {
+  const given: readonly [string, unknown][] = [
+    ["tensor_parallel", fields.tensor_parallel === 1 ? null : fields.tensor_parallel],
+    ["pipeline_parallel", fields.pipeline_parallel === 1 ? null : fields.pipeline_parallel],
+    ["memory_utilization", fields.memory_utilization],
+    ["draft", fields.draft],
+    ["mmproj", fields.mmproj],
+    ["lora", fields.lora],
+  ];
+  const refused = given.find(([, value]) => value !== null && value !== undefined);
+  if (refused === undefined) return;
+  throw new AppError(
+    "unsupported",
+    `Cannot plan with ${label(refused[0])} ${shown(refused[1])}: this version does not model it`,
+    {
+      hint: `leave ${label(refused[0])} out, and count its memory on top`,
+    },
+  );
+}
+
+function kvTypes(asked: string | null, label: FieldLabel): readonly [KvType | null, KvType | null] {
+  if (asked === null) return [null, null];
+  const names = asked.split(",").map((name) => name.trim().toUpperCase());
+  const types = names.map((name) => KV_TYPES.find((type) => type === name));
+  const [k, v = k] = types;
+  if (names.length > 2 || k === undefined || v === undefined || types.includes(undefined)) {
+    throw new AppError(
+      "usage",
+      `Cannot plan with ${label("kv_type")} ${shown(asked)}: a cache type of llama.cpp is wanted, or two as K,V`,
+      {
+        hint: `write one of ${KV_TYPES.map((type) => type.toLowerCase()).join(", ")}`,
+      },
+    );
+  }
+  return [k, v];
+}
+
+/** @source llama.cpp common/arg.cpp parse_tensor_buffer_overrides: items between commas, pattern and buffer around the first "=" */
+function overrides(asked: string | null, label: FieldLabel): readonly TensorOverride[] | null {
+  if (asked === null) return null;
+  return asked.split(",").map((item) => {
+    const at = item.indexOf("=");
+    const pattern = item.slice(0, at);
+    const buffer = item.slice(at + 1);
+    if (at < 1 || buffer === "") {
+      throw new AppError(
+        "usage",
+        `Cannot plan with ${label("override_tensor")} ${shown(item)}: REGEX=BUFFER is wanted`,
+        {
+          hint: "write something like exps=CPU",
+        },
+      );
+    }
+    if (!isRegExp(pattern)) {
+      throw new AppError(
+        "usage",
+        `Cannot plan with ${label("override_tensor")} ${shown(item)}: ${shown(pattern)} is no regular expression`,
+        { hint: "write something like exps=CPU" },
+      );
+    }
+    return { pattern, buffer };
+  });
+}
+
+function isRegExp(pattern: string): boolean {
+  try {
+    new RegExp(pattern);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface Issue {
+  readonly code: string;
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  readonly keys?: readonly string[];
+}
+
+function fieldError(issue: Issue | undefined, value: unknown, label: FieldLabel): AppError {
+  const [first] = issue?.path ?? [];
+  if (issue === undefined || (first === undefined && issue.code !== "unrecognized_keys")) {
+    return new AppError("usage", `Cannot read a request from ${shown(value)}: an object with "model" is wanted`, {
+      hint: 'write {"model":"org/name"}',
+    });
+  }
+  const [unknown] = issue.keys ?? [];
+  if (unknown !== undefined) {
+    return new AppError("usage", `Cannot use the field ${shown(unknown)} of a request: there is no such field`, {
+      hint: didYouMean(unknown, ["model", ...REQUEST_FIELDS.map((f) => f.field)]) ?? "hwledger plan --help lists them",
+    });
+  }
+  const field = String(first);
+  const given =
+    typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>)[field] : undefined;
+  const state = given === undefined ? `without ${label(field)}` : `with ${label(field)} ${shown(given)}`;
+  const hint =
+    REQUEST_FIELDS.find((f) => f.field === field)?.help ??
+    'a model is "org/name", "org/name:Q4_K_M", a .gguf file or a folder';
+  return new AppError("usage", `Cannot plan ${state}: ${issue.message}`, { hint });
+}
+
+/** A value as it was given, cut where it is long. */
+function shown(value: unknown): string {
+  const json = JSON.stringify(value) ?? String(value);
+  return json.length > 60 ? `${json.slice(0, 57)}…` : json;
+}
