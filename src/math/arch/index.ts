@@ -1,0 +1,48 @@
+/** The table of architectures, and the two ways in. */
+import type { SpecResult } from "../model.ts";
+import type { FamilyId } from "./families.ts";
+import type { ArchFamily, GgufHeader, RawConfig } from "./family.ts";
+import { isRecord } from "./fields.ts";
+import { llama } from "./llama.ts";
+
+export const ARCHITECTURES = {
+  llama,
+} as const satisfies Partial<Record<FamilyId, ArchFamily>>;
+
+const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);
+const BY_MODEL_TYPE = new Map(ALL.flatMap((family) => family.modelTypes.map((name) => [name, family] as const)));
+const BY_GGUF = new Map(ALL.flatMap((family) => family.ggufArchitectures.map((name) => [name, family] as const)));
+
+/**
+ * From a parsed config.json. A multimodal wrapper keeps its text model in `text_config`, whose fields stand before the
+ * outer ones; its vision or audio tower is another file for llama.cpp and is not counted.
+ */
+export function specFromConfig(config: RawConfig): SpecResult {
+  const text = Object.hasOwn(config, "text_config") ? config["text_config"] : null;
+  if (isRecord(text) && typeof text["model_type"] === "string") {
+    const result = fromModelType({ ...config, ...text });
+    if (result.status !== "ok") return result;
+    const note = "Only the text model is counted: a vision or audio tower is a file of its own.";
+    return { ...result, warnings: [...result.warnings, note] };
+  }
+  return fromModelType(config);
+}
+
+function fromModelType(config: RawConfig): SpecResult {
+  const modelType = Object.hasOwn(config, "model_type") ? config["model_type"] : null;
+  if (typeof modelType !== "string") {
+    const reason = "Cannot read config.json: model_type is missing, so the architecture is not known";
+    return { status: "unknown", architecture: null, reason, missing: ["model_type"] };
+  }
+  return BY_MODEL_TYPE.get(modelType)?.fromConfig(config) ?? unfamiliar("model_type", modelType);
+}
+
+/** From a GGUF header: the metadata says the geometry, the tensor list, where there is one, the weights. */
+export function specFromGguf(header: GgufHeader): SpecResult {
+  return BY_GGUF.get(header.architecture)?.fromGguf(header) ?? unfamiliar("general.architecture", header.architecture);
+}
+
+function unfamiliar(field: string, name: string): SpecResult {
+  const reason = `hwLedger does not know the architecture "${name.slice(0, 80)}" (${field}) yet`;
+  return { status: "unknown", architecture: name, reason, missing: [] };
+}
