@@ -1,0 +1,40 @@
+/** What a plan is made from: a model and where it comes from, options, a machine. */
+import type { Machine } from "./machine.ts";
+import type { SpecResult } from "./model.ts";
+import type { EngineId, PlanOptions } from "./options.ts";
+
+/** Weights that the model can be had in: a repository's real files, or presets. */
+export interface WeightsChoice {
+  readonly name: string;
+  /** Σ tensor bytes, or the file's size where the header was not read. */
+  readonly bytes: number;
+}
+
+/** What is known about where the model comes from. */
+export interface PlanSubject {
+  readonly id: string | null;
+  readonly source: "hub" | "file" | "folder" | "built-in";
+  readonly revision: string | null;
+  /** The GGUF that was read: its path or its name in the repository; null for a model known from its config alone. */
+  readonly file: string | null;
+  readonly downloadBytes: number | null;
+  readonly spec: SpecResult;
+  /** Empty: the presets are the choices. */
+  readonly choices: readonly WeightsChoice[];
+  readonly warnings: readonly string[];
+}
+
+export interface PlanInput {
+  readonly subject: PlanSubject;
+  /** null: as the files have it. */
+  readonly weights: string | null;
+  readonly engine: EngineId;
+  /** null: the newest that is known. */
+  readonly engineVersion: string | null;
+  /** As it was asked for. */
+  readonly device: string;
+  readonly options: PlanOptions;
+  readonly machine: Machine;
+  /** Leaves out by_layer, outside_layers and explanation. */
+  readonly summary: boolean;
+}

@@ -1,0 +1,37 @@
+import { pad } from "../../units.ts";
+import type { CacheShape, LlamaCppOptions } from "./types.ts";
+
+/** llama.cpp pads every cache to this many cells. @source src/llama-context.cpp, src/llama-kv-cache-iswa.cpp@34af94cd9ab277632e27caeec2d41de2fd091b31 (since b6975) */
+export const CELL_PADDING = 256;
+
+/** LLAMA_MAX_SEQ. @source include/llama.h and src/llama-cparams.h@34af94cd9ab277632e27caeec2d41de2fd091b31 */
+export const MAX_SEQUENCES = 256;
+
+/**
+ * How long llama.cpp makes its caches, in cells.
+ *   unified:  n_ctx = pad(context, 256), one stream of n_ctx cells
+ *   else:     n_ctx = pad(context·S, 256); S streams of pad(⌊n_ctx / S⌋, 256) cells, and n_ctx becomes their sum
+ *   window w: pad(min(cells, w·(unified ? S : 1) + n_ubatch), 256), or all cells with swa_full
+ * n_batch and n_ubatch are first cut to n_ctx; a step computes min(n_ubatch, n_ctx) tokens.
+ * @source src/llama-context.cpp, src/llama-kv-cache-iswa.cpp@34af94cd9ab277632e27caeec2d41de2fd091b31
+ */
+export function shapeCaches(
+  options: Pick<LlamaCppOptions, "kvUnified" | "batch" | "ubatch" | "swaFull">,
+  context: number,
+  sequences: number,
+): CacheShape {
+  const unified = options.kvUnified;
+  const asked = pad(unified ? context : context * sequences, CELL_PADDING);
+  const streams = unified ? 1 : sequences;
+  const cells = unified ? asked : pad(Math.floor(asked / sequences), CELL_PADDING);
+  const contextTotal = cells * streams;
+  const ubatch = Math.min(options.ubatch, options.batch, contextTotal);
+  return {
+    contextTotal,
+    streams,
+    cells,
+    stepTokens: Math.min(ubatch, contextTotal),
+    windowCells: (window) =>
+      options.swaFull ? cells : pad(Math.min(cells, window * (unified ? sequences : 1) + ubatch), CELL_PADDING),
+  };
+}

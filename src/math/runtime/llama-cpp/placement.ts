@@ -1,0 +1,78 @@
+import { type Machine, plannableBytes } from "../../machine.ts";
+import type { ModelSpec } from "../../model.ts";
+import { HOST, type LlamaCppOptions, type Placement } from "./types.ts";
+
+/** What `-ngl` counts: every block in the file, MTP blocks too, and one more for the output layer. */
+export function offloadableLayers(model: ModelSpec): number {
+  return model.layers.length + model.mtpLayers.length + 1;
+}
+
+/**
+ * Cumulated, normalised shares of the accelerators: --tensor-split, or their free memory where it is known for all, else
+ * their size; computed in float32 as llama.cpp does, so that a layer on the border falls on the same side.
+ */
+export function splitShares(machine: Machine, tensorSplit: readonly number[] | null): Float32Array {
+  const count = machine.accelerators.length;
+  const shares = new Float32Array(count);
+  let sum = 0;
+  for (let i = 0; i < count; i++) {
+    const device = machine.accelerators[i];
+    const free = device === undefined ? null : plannableBytes(device);
+    const share = tensorSplit === null ? (free ?? 1) : (tensorSplit[i] ?? 0);
+    sum = Math.fround(sum + Math.fround(share));
+    shares[i] = sum;
+  }
+  for (let i = 0; i < count; i++) shares[i] = (shares[i] ?? 0) / sum;
+  return shares;
+}
+
+/**
+ * Which device each layer goes to.
+ *   start = max(L_all + 1 - n_gpu_layers, 0); layer il is on an accelerator iff il >= start: the output layer first
+ *   its accelerator is the first k with share_k > (il - start) / min(n_gpu_layers, L_all + 1), in float32
+ * @source src/llama-model.cpp load_tensors@34af94cd9ab277632e27caeec2d41de2fd091b31 (output layer first since b7467)
+ */
+export function placeLayers(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Placement {
+  const trunk = model.layers.length;
+  const all = offloadableLayers(model);
+  const accelerators =
+    options.splitMode === "none" ? Math.min(1, machine.accelerators.length) : machine.accelerators.length;
+  const offloaded = accelerators === 0 ? 0 : Math.min(options.gpuLayers, all);
+  const start = all - offloaded;
+  const shares = accelerators > 1 ? splitShares(machine, options.tensorSplit) : null;
+
+  const deviceOf = (il: number): number => {
+    if (il < start || offloaded === 0) return HOST;
+    if (shares === null) return 0;
+    const x = Math.fround((il - start) / offloaded);
+    for (let k = 0; k < shares.length; k++) if ((shares[k] ?? 0) > x) return k;
+    return shares.length - 1;
+  };
+
+  const layerDevice = new Int16Array(trunk);
+  for (let i = 0; i < trunk; i++) layerDevice[i] = deviceOf(i);
+  const mtpDevice = new Int16Array(model.mtpLayers.length);
+  for (let i = 0; i < mtpDevice.length; i++) mtpDevice[i] = deviceOf(trunk + i);
+  const outputDevice = deviceOf(all - 1);
+
+  const expertsOnHost = new Uint8Array(trunk);
+  let expertsMoved = false;
+  for (let i = 0; i < trunk && i < options.cpuMoeLayers; i++) {
+    if (model.layers[i]?.feedForward.kind !== "moe") continue;
+    expertsMoved = true;
+    if (layerDevice[i] !== HOST) expertsOnHost[i] = 1;
+  }
+
+  // llama.cpp looks at whether the option was given, not at whether it moved anything.
+  const overridden = options.cpuMoeLayers > 0 || options.overrideTensor.length > 0 || expertsMoved;
+  const allOffloaded = offloaded === all;
+  return {
+    layerDevice,
+    mtpDevice,
+    outputDevice,
+    expertsOnHost,
+    overridden,
+    allOffloaded,
+    pipelined: accelerators > 1 && allOffloaded && options.splitMode === "layer" && !overridden,
+  };
+}

@@ -1,0 +1,142 @@
+import { isQuantized } from "../../ggml-types.ts";
+import type { Machine } from "../../machine.ts";
+import type { ModelSpec } from "../../model.ts";
+import type { PlanOptions } from "../../options.ts";
+import { MIB } from "../../units.ts";
+import { MAX_SEQUENCES } from "./caches.ts";
+import { offloadableLayers } from "./placement.ts";
+import type { LlamaCppOptions } from "./types.ts";
+
+/** n_batch and n_ubatch of every llama.cpp front. @source common/common.h@34af94cd9ab277632e27caeec2d41de2fd091b31 */
+export const DEFAULT_BATCH = 2048;
+export const DEFAULT_UBATCH = 512;
+/** hwLedger's own default, cut to what the model was trained for: llama.cpp would take all of it. */
+export const DEFAULT_CONTEXT = 8192;
+/** What `--fit` leaves free on each accelerator. @source common/common.h fit_params_target@34af94cd9ab277632e27caeec2d41de2fd091b31 (since b7407) */
+export const FIT_MARGIN_BYTES = 1024 * MIB;
+
+export type Resolution =
+  | {
+      readonly status: "ok";
+      readonly options: LlamaCppOptions;
+      readonly autoGpuLayers: boolean;
+      readonly warnings: readonly string[];
+    }
+  /** llama.cpp would not start with these options. */
+  | { readonly status: "refused"; readonly reason: string; readonly hint: string };
+
+/**
+ * Fills every open option with llama.cpp's own default. With `gpuLayers` auto the answer starts with all layers;
+ * solve.ts then lowers it.
+ */
+export function resolveOptions(model: ModelSpec, asked: PlanOptions, machine: Machine): Resolution {
+  const warnings: string[] = [];
+  const context = asked.context ?? Math.min(DEFAULT_CONTEXT, model.contextTrained ?? DEFAULT_CONTEXT);
+  if (model.contextTrained !== null && context > model.contextTrained) {
+    warnings.push(
+      `The context of ${context} tokens is more than the ${model.contextTrained} the model was trained for.`,
+    );
+  }
+  const sequences = asked.sequences ?? 1;
+  if (sequences > MAX_SEQUENCES) {
+    return {
+      status: "refused",
+      reason: `llama.cpp holds at most ${MAX_SEQUENCES} sequences at once; ${sequences} were asked for`,
+      hint: `take --sequences ${MAX_SEQUENCES} or fewer`,
+    };
+  }
+  const kvUnified = asked.kvUnified ?? false;
+  const batch = asked.batch ?? DEFAULT_BATCH;
+  const ubatch = Math.min(asked.ubatch ?? DEFAULT_UBATCH, batch);
+  const program = asked.program ?? "llama-server";
+  const kvTypeK = asked.kvTypeK ?? "F16";
+  const kvTypeV = asked.kvTypeV ?? "F16";
+  const flashAttention = asked.flashAttention !== "off";
+
+  if (!flashAttention && isQuantized(kvTypeV)) {
+    return {
+      status: "refused",
+      reason: `llama.cpp needs flash attention for a V cache of type ${kvTypeV.toLowerCase()}`,
+      hint: "leave --flash-attention on, or keep V in f16",
+    };
+  }
+  const refusedCache = refuseKvTypes(model, kvTypeK, kvTypeV);
+  if (refusedCache !== null) return refusedCache;
+
+  const all = offloadableLayers(model);
+  const auto = asked.gpuLayers === null || asked.gpuLayers === "auto";
+  const gpuLayers =
+    machine.accelerators.length === 0 ? 0 : typeof asked.gpuLayers === "number" ? Math.min(asked.gpuLayers, all) : all;
+  if (typeof asked.gpuLayers === "number" && asked.gpuLayers > 0 && machine.accelerators.length === 0) {
+    warnings.push("This machine has no accelerator: all layers stay in system memory.");
+  }
+  const splitMode = asked.splitMode ?? "layer";
+  if (asked.tensorSplit !== null && asked.tensorSplit.length > machine.accelerators.length) {
+    return {
+      status: "refused",
+      reason: `--tensor-split names ${asked.tensorSplit.length} devices; this machine has ${machine.accelerators.length}`,
+      hint: "give one fraction for each accelerator",
+    };
+  }
+  return {
+    status: "ok",
+    autoGpuLayers: auto && machine.accelerators.length > 0,
+    warnings,
+    options: {
+      context,
+      sequences,
+      kvUnified,
+      batch,
+      ubatch,
+      program,
+      kvTypeK,
+      kvTypeV,
+      flashAttention,
+      swaFull: asked.swaFull ?? false,
+      gpuLayers,
+      cpuMoeLayers: asked.cpuMoeLayers ?? 0,
+      splitMode,
+      tensorSplit: asked.tensorSplit,
+      overrideTensor: asked.overrideTensor ?? [],
+      reserveBytes: asked.reserveBytes ?? FIT_MARGIN_BYTES,
+      outputs: outputRows(program, sequences, batch),
+    },
+  };
+}
+
+/**
+ * n_outputs_max: llama-server asks for one row of logits per sequence, every other front for a whole batch.
+ * @source tools/server/server-context.cpp@34af94cd9ab277632e27caeec2d41de2fd091b31 (since b9460)
+ */
+export function outputRows(program: LlamaCppOptions["program"], sequences: number, batch: number): number {
+  return program === "llama-server" ? sequences : batch;
+}
+
+/** Rows of a quantized cache are made of whole blocks of 32, head by head; MLA reads V out of K. */
+function refuseKvTypes(
+  model: ModelSpec,
+  k: LlamaCppOptions["kvTypeK"],
+  v: LlamaCppOptions["kvTypeV"],
+): Resolution | null {
+  for (const layer of model.layers) {
+    for (const mixer of layer.mixers) {
+      if (mixer.kind === "state") continue;
+      if (mixer.kind === "latent") {
+        if (k === v) continue;
+        return {
+          status: "refused",
+          reason: `llama.cpp keeps one latent row for K and V, so both need one type: ${k.toLowerCase()} and ${v.toLowerCase()} were asked for`,
+          hint: `take --kv-type ${k.toLowerCase()}`,
+        };
+      }
+      if ((isQuantized(k) && mixer.headDimK % 32 !== 0) || (isQuantized(v) && mixer.headDimV % 32 !== 0)) {
+        return {
+          status: "refused",
+          reason: `llama.cpp can't quantize the cache of layer ${layer.index}: its heads have ${mixer.headDimK} and ${mixer.headDimV} elements, and blocks hold 32`,
+          hint: "keep the cache in f16",
+        };
+      }
+    }
+  }
+  return null;
+}

@@ -1,0 +1,57 @@
+import type { Machine } from "../../machine.ts";
+import type { ModelSpec } from "../../model.ts";
+import { CELL_PADDING, MAX_SEQUENCES } from "./caches.ts";
+import { fits, spare, totals } from "./memory.ts";
+import { offloadableLayers } from "./placement.ts";
+import { type Prepared, prepare } from "./prepare.ts";
+import type { LlamaCppOptions } from "./types.ts";
+
+/** The largest i in [low, high] for which good(i), if it holds for `low` and stops holding once; null when not even `low` is good. */
+export function largest(low: number, high: number, good: (i: number) => boolean): number | null {
+  if (high < low || !good(low)) return null;
+  if (good(high)) return high;
+  let a = low;
+  let b = high;
+  while (b - a > 1) {
+    const middle = Math.floor((a + b) / 2);
+    if (good(middle)) a = middle;
+    else b = middle;
+  }
+  return a;
+}
+
+/**
+ * The longest context that fits with everything else as it is, up to what the model was trained for; a whole number of
+ * cache cells' padding. null: not even the shortest fits, or the trained context is not known.
+ */
+export function largestContext(prepared: Prepared): number | null {
+  const trained = prepared.model.contextTrained;
+  if (trained === null) return null;
+  const { sequences } = prepared.options;
+  const good = (context: number): boolean => fits(prepared, totals(prepared, context, sequences));
+  if (good(trained)) return trained;
+  const steps = largest(1, Math.floor(trained / CELL_PADDING), (k) => good(k * CELL_PADDING));
+  return steps === null ? null : steps * CELL_PADDING;
+}
+
+/** The most sequences that fit at this context; with a unified pool they share it. null: not even one. */
+export function mostSequences(prepared: Prepared): number | null {
+  const { context } = prepared.options;
+  return largest(1, MAX_SEQUENCES, (sequences) => fits(prepared, totals(prepared, context, sequences)));
+}
+
+/**
+ * n_gpu_layers: the most whose share fits the accelerators at this context; what is left lies in system memory, whether
+ * or not that is large enough. null: no accelerator.
+ */
+export function mostGpuLayers(model: ModelSpec, options: LlamaCppOptions, machine: Machine): number | null {
+  const accelerators = machine.accelerators.length;
+  if (accelerators === 0) return null;
+  const good = (gpuLayers: number): boolean => {
+    const prepared = prepare(model, { ...options, gpuLayers }, machine);
+    const left = spare(prepared, totals(prepared, options.context, options.sequences));
+    // With one memory for both, moving a layer to the host frees nothing: only the accelerator's own limit counts here.
+    return left.slice(0, accelerators).every((bytes) => bytes === null || bytes >= 0);
+  };
+  return largest(0, offloadableLayers(model), good) ?? 0;
+}

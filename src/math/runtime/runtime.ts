@@ -1,0 +1,77 @@
+/** What a runtime answers: how one engine would lay a typed model out on a machine. Engine-neutral: slots are the machine's accelerators, then its host. */
+import type { Device, Machine } from "../machine.ts";
+import type { ModelSpec } from "../model.ts";
+import type { EngineId, PlanOptions } from "../options.ts";
+import type { Basis, OptionValue, Part } from "../result.ts";
+
+export const PARTS = [
+  "weights_bytes",
+  "kv_cache_bytes",
+  "state_bytes",
+  "compute_bytes",
+  "output_bytes",
+  "overhead_bytes",
+] as const satisfies readonly Part[];
+
+export interface EngineLayers {
+  readonly weights: Float64Array;
+  readonly kv: Float64Array;
+  readonly state: Float64Array;
+  readonly cells: Float64Array;
+  readonly slot: Int16Array;
+  /** Bytes of each side cache of a layer, in the order of its sideCaches; part of `kv`. */
+  readonly sideCaches: (layer: number) => readonly number[];
+}
+
+/** Bytes by slot for each part. */
+export type PartColumns = Readonly<Record<Part, Float64Array>>;
+
+export interface EnginePlan {
+  readonly status: "planned";
+  readonly options: Readonly<Record<string, OptionValue>>;
+  readonly slots: readonly Device[];
+  readonly parts: PartColumns;
+  readonly total: Float64Array;
+  /** Kept free by slot. */
+  readonly reserved: Float64Array;
+  /** After plan and margin; null where no limit is known. */
+  readonly spare: readonly (number | null)[];
+  /** The 80 % range of the sum over all slots. */
+  readonly low: number;
+  readonly high: number;
+  readonly basis: Readonly<Record<Part, Basis>>;
+  readonly layers: EngineLayers;
+  readonly outside: readonly { readonly name: string; readonly slot: number; readonly bytes: number }[];
+  readonly warnings: readonly string[];
+  /** Solved on demand, since they cost more than the plan. */
+  readonly limits: () => {
+    readonly maxContext: number | null;
+    readonly maxSequences: number | null;
+    readonly gpuLayers: number | null;
+  };
+  /** The same plan at other contexts, for a curve. */
+  readonly at: (context: number) => { readonly parts: PartColumns; readonly total: Float64Array };
+  readonly command: (model: {
+    readonly id: string | null;
+    readonly source: string | null;
+    readonly file: string | null;
+  }) => string;
+  readonly explain: () => readonly string[];
+}
+
+export interface EngineRefusal {
+  readonly status: "refused";
+  readonly reason: string;
+  readonly hint: string;
+}
+
+export interface Runtime {
+  readonly id: EngineId;
+  /** Newest first; a plan is for the newest unless another is asked for. */
+  readonly versions: readonly string[];
+  /**
+   * @param model typed: every tensor has a type
+   * @throws {RangeError} when a tensor has none
+   */
+  readonly plan: (model: ModelSpec, options: PlanOptions, machine: Machine) => EnginePlan | EngineRefusal;
+}

@@ -1,0 +1,83 @@
+import type { ModelSpec } from "./model.ts";
+import { asFile, assignPreset, isPresetId, PRESET_IDS, weightsChoices } from "./parts/presets.ts";
+import { EXACT, sizeWeights } from "./parts/weights.ts";
+import { checkTyped } from "./parts/weights-check.ts";
+import type { WeightsChoice } from "./plan-input.ts";
+import type { EnginePlan } from "./runtime/runtime.ts";
+
+export type TypedModel =
+  | { readonly status: "ok"; readonly spec: ModelSpec }
+  | { readonly status: "unknown"; readonly reason: string; readonly missing: readonly string[] }
+  | { readonly status: "error"; readonly message: string; readonly hint: string };
+
+/** What a config's weights are taken as when nothing is said: the conversion without quantisation. */
+const UNQUANTIZED = "BF16";
+
+const typed = new WeakMap<ModelSpec, Map<string, TypedModel>>();
+
+/**
+ * Gives every tensor its type: as the file has it, or as llama-quantize would make it from a preset's name. Kept per
+ * model and name: the pricing behind it is kept per typed model.
+ */
+export function typeWeights(spec: ModelSpec, name: string | null, choices: readonly WeightsChoice[]): TypedModel {
+  let ofSpec = typed.get(spec);
+  if (ofSpec === undefined) {
+    ofSpec = new Map();
+    typed.set(spec, ofSpec);
+  }
+  const key = name ?? "";
+  let answer = ofSpec.get(key);
+  if (answer === undefined) {
+    answer = type(spec, name, choices);
+    ofSpec.set(key, answer);
+  }
+  return answer;
+}
+
+function type(spec: ModelSpec, name: string | null, choices: readonly WeightsChoice[]): TypedModel {
+  const file = spec.tensorSource === "file" ? asFile(spec) : null;
+  if (file !== null && (name === null || name.toUpperCase() === file.weights?.name.toUpperCase())) return checked(file);
+  const preset = (name ?? UNQUANTIZED).toUpperCase();
+  if (!isPresetId(preset)) {
+    const known = choices.length > 0 ? choices.map((choice) => choice.name) : PRESET_IDS;
+    return {
+      status: "error",
+      message: `Cannot plan with weights "${name}": llama.cpp knows no such type`,
+      hint: `take one of ${known.slice(0, 12).join(", ")}${known.length > 12 ? " …" : ""}`,
+    };
+  }
+  return checked(assignPreset(spec, preset, { imatrix: false }));
+}
+
+function checked(spec: ModelSpec): TypedModel {
+  const check = checkTyped(spec);
+  return check.status === "ok" ? { status: "ok", spec } : check;
+}
+
+const presetLists = new WeakMap<ModelSpec, readonly WeightsChoice[]>();
+
+/** The presets a model can be had in, smallest first. */
+export function presetsOf(spec: ModelSpec): readonly WeightsChoice[] {
+  let list = presetLists.get(spec);
+  if (list === undefined) {
+    list = weightsChoices(spec);
+    presetLists.set(spec, list);
+  }
+  return list;
+}
+
+/**
+ * The largest weights that would fit with everything else as it is: each slot's weights are scaled by the ratio of the
+ * choice's bytes to the plan's. null: none fits, or there is nothing to choose from.
+ */
+export function bestWeights(model: ModelSpec, choices: readonly WeightsChoice[], plan: EnginePlan): string | null {
+  const list = choices.length > 0 ? choices : presetsOf(model);
+  const now = sizeWeights(model, EXACT).total;
+  let best: WeightsChoice | null = null;
+  for (const choice of list) {
+    const growth = choice.bytes / now - 1;
+    const good = plan.spare.every((left, i) => left === null || left >= (plan.parts.weights_bytes[i] ?? 0) * growth);
+    if (good && (best === null || choice.bytes > best.bytes)) best = choice;
+  }
+  return best?.name ?? null;
+}
