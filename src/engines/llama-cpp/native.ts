@@ -88,7 +88,7 @@ export async function unpackOnce(archive: Blob, dataFolder: string): Promise<str
   const hash = new Bun.CryptoHasher("sha256").update(compressed).digest("hex").slice(0, 16);
   const target = join(dataFolder, "engines", `nlc-${hash}`);
   if (existsSync(target)) return target;
-  const unfinished = `${target}.${process.pid}.tmp`;
+  const unfinished = `${target}.${crypto.randomUUID()}.tmp`;
   await mkdir(unfinished, { recursive: true, mode: 0o700 });
   try {
     await new Bun.Archive(Bun.zstdDecompressSync(compressed)).extract(unfinished);

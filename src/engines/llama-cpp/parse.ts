@@ -69,7 +69,7 @@ function stateOf(match: RegExpExecArray): StatePart {
 /** The reason in the log of a load or a context that failed; null when the log names none. */
 export function failureIn(log: string): string | null {
   const patterns = [
-    /error loading model[^:\n]*: *([^\n]+)/,
+    /error loading model[^:\n]*: *(?:\w+: )?([^\n]+)/,
     /error creating context[^:\n]*: *([^\n]+)/,
     /llama_init_from_model: ([^\n]+)/,
     /failed to [^\n]+/i,

@@ -1,0 +1,8 @@
+/** Every engine hwLedger talks to. A new id in math/options.ts is a missing row here, which the compiler names. */
+import type { EngineId } from "../math/options.ts";
+import type { Engine } from "./engine.ts";
+import { askPlan } from "./llama-cpp/ask-plan.ts";
+
+export const ENGINE_TABLE: Readonly<Record<EngineId, Engine>> = {
+  "llama.cpp": { id: "llama.cpp", askPlan },
+};
