@@ -4,6 +4,7 @@ import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
 import { MIB } from "../../units.ts";
 import { MAX_SEQUENCES } from "./caches.ts";
+import { refuseOverride } from "./overrides.ts";
 import { offloadableLayers } from "./placement.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
@@ -76,6 +77,15 @@ export function resolveOptions(model: ModelSpec, asked: PlanOptions, machine: Ma
       status: "refused",
       reason: `--tensor-split names ${asked.tensorSplit.length} devices; this machine has ${machine.accelerators.length}`,
       hint: "give one fraction for each accelerator",
+    };
+  }
+  for (const override of asked.overrideTensor ?? []) {
+    const wrong = refuseOverride(override, machine);
+    if (wrong === null) continue;
+    return {
+      status: "refused",
+      reason: `llama.cpp can't take --override-tensor ${override.pattern}=${override.buffer}: ${wrong}`,
+      hint: "give REGEX=CPU, or REGEX=CUDA0 for the first accelerator",
     };
   }
   return {
