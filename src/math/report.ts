@@ -117,6 +117,7 @@ function deviceFacts(device: Device): PlanResult["devices"][number] {
 
 export function plannedResult(context: ResultContext, model: ModelSpec, plan: EnginePlan): PlanResult {
   const { input } = context;
+  const { subject } = input;
   const base = frame(context, plan);
   const fits = plan.spare.every((left) => left === null || left >= 0);
   const limits = plan.limits();
@@ -147,9 +148,9 @@ export function plannedResult(context: ResultContext, model: ModelSpec, plan: En
       max_context: limits.maxContext,
       max_sequences: limits.maxSequences,
       gpu_layers: limits.gpuLayers,
-      best_weights: bestWeights(model, input.subject.choices, plan),
+      best_weights: subject.spec.status === "ok" ? bestWeights(subject.spec.spec, model, subject.choices, plan) : null,
     },
-    command: plan.command(input.subject),
+    command: plan.command(subject),
     ...(input.summary ? {} : { explanation: plan.explain() }),
     warnings,
   };

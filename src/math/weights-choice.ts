@@ -1,5 +1,6 @@
 import type { ModelSpec } from "./model.ts";
-import { asFile, assignPreset, isPresetId, PRESET_IDS, weightsChoices } from "./parts/presets.ts";
+import { asFile, assignPreset, weightsChoices } from "./parts/presets.ts";
+import { isPresetId, PRESET_IDS } from "./parts/presets-table.ts";
 import { EXACT, sizeWeights } from "./parts/weights.ts";
 import { checkTyped } from "./parts/weights-check.ts";
 import type { WeightsChoice } from "./plan-input.ts";
@@ -46,7 +47,16 @@ function type(spec: ModelSpec, name: string | null, choices: readonly WeightsCho
       hint: `take one of ${known.slice(0, 12).join(", ")}${known.length > 12 ? " …" : ""}`,
     };
   }
-  return checked(assignPreset(spec, preset, { imatrix: false }));
+  try {
+    return checked(assignPreset(spec, preset, { imatrix: false }));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return {
+      status: "error",
+      message: `Cannot plan with weights "${preset}": ${error.message}`,
+      hint: "take Q8_0 or F16",
+    };
+  }
 }
 
 function checked(spec: ModelSpec): TypedModel {
@@ -70,8 +80,13 @@ export function presetsOf(spec: ModelSpec): readonly WeightsChoice[] {
  * The largest weights that would fit with everything else as it is: each slot's weights are scaled by the ratio of the
  * choice's bytes to the plan's. null: none fits, or there is nothing to choose from.
  */
-export function bestWeights(model: ModelSpec, choices: readonly WeightsChoice[], plan: EnginePlan): string | null {
-  const list = choices.length > 0 ? choices : presetsOf(model);
+export function bestWeights(
+  untyped: ModelSpec,
+  model: ModelSpec,
+  choices: readonly WeightsChoice[],
+  plan: EnginePlan,
+): string | null {
+  const list = choices.length > 0 ? choices : presetsOf(untyped);
   const now = sizeWeights(model, EXACT).total;
   let best: WeightsChoice | null = null;
   for (const choice of list) {
