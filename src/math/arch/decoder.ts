@@ -19,10 +19,20 @@ export interface Decoder {
   readonly context: number | null;
   /** No tensor `output.weight`: the head is the embedding again. */
   readonly tied: boolean;
+  readonly nextn: NextnTraits;
 }
 
+/** Which of a multi-token-prediction block's optional tensors the file has. */
+export interface NextnTraits {
+  readonly embedTokens: boolean;
+  readonly headNorm: boolean;
+  readonly headHead: boolean;
+}
+
+const NO_NEXTN: NextnTraits = { embedTokens: false, headNorm: false, headHead: false };
+
 /**
- * From config.json. The vocabulary is the config's: llama.cpp's converter pads or cuts the tokenizer to it for most
+ * From config.json. Multi-token-prediction blocks are left out, as llama.cpp's converter leaves them out of most files. The vocabulary is the config's: llama.cpp's converter pads or cuts the tokenizer to it for most
  * models, so the header of a real file may differ by its tokenizer's added tokens.
  * @param tiedByDefault what transformers' config class says when `tie_word_embeddings` is absent
  */
@@ -42,6 +52,7 @@ export function decoderFromConfig(
     vocabulary: fields.int("vocab_size", LIMITS.vocabulary),
     context: fields.optionalInt("max_position_embeddings", LIMITS.context),
     tied: tied || isHeadless(fields),
+    nextn: NO_NEXTN,
   };
 }
 
@@ -78,6 +89,11 @@ export function decoderFromGguf(
     vocabulary: ggufVocabulary(fields, header),
     context: fields.optionalInt("context_length", LIMITS.context),
     tied: headless ?? tiedByDefault,
+    nextn: {
+      embedTokens: lacks(header, `blk.${blocks - 1}.nextn.embed_tokens.weight`) === false,
+      headNorm: lacks(header, `blk.${blocks - 1}.nextn.shared_head_norm.weight`) === false,
+      headHead: lacks(header, `blk.${blocks - 1}.nextn.shared_head_head.weight`) === false,
+    },
   };
 }
 

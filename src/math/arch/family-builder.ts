@@ -8,6 +8,7 @@ import type { Decoder } from "./decoder.ts";
 import type { FamilyId } from "./families.ts";
 import type { ArchFamily, GgufHeader, RawConfig } from "./family.ts";
 import { Fields } from "./fields.ts";
+import { nextnTensors } from "./tensors.ts";
 
 /** 2^46 elements: 70 million million parameters; their bytes in F32 are still exact integers. */
 const MAX_ELEMENTS = 2 ** 46;
@@ -107,7 +108,15 @@ export function plainLayer(
   return { index, mixers, feedForward, kvSharedWith: null, sideCaches: [], tensors };
 }
 
-/** build(0) … build(count - 1) */
-export function layersOf(count: number, build: (index: number) => LayerSpec): readonly LayerSpec[] {
-  return Array.from({ length: count }, (_, index) => build(index));
+/** Layers 0 … n-1, then the multi-token-prediction blocks, which are a layer and the tensors that join it on. */
+export function layOut(decoder: Decoder, build: (layer: number) => LayerSpec): Pick<Blocks, "layers" | "mtpLayers"> {
+  const { layerCount, mtpCount } = decoder;
+  const mtp = (layer: LayerSpec): LayerSpec => ({
+    ...layer,
+    tensors: [...layer.tensors, ...nextnTensors(layer.index, decoder)],
+  });
+  return {
+    layers: Array.from({ length: layerCount }, (_, index) => build(index)),
+    mtpLayers: Array.from({ length: mtpCount }, (_, index) => mtp(build(layerCount + index))),
+  };
 }

@@ -30,12 +30,18 @@ export class Fields {
   /** One clause each: what is, and what is wanted. */
   readonly problems: string[] = [];
   readonly warnings: string[] = [];
-  private readonly lookup: (key: string) => unknown;
+  private readonly source: (key: string) => unknown;
+  private readonly fallbacks = new Map<string, unknown>();
   private readonly label: (key: string) => string;
 
   constructor(lookup: (key: string) => unknown, label: (key: string) => string = (key) => key) {
-    this.lookup = lookup;
+    this.source = lookup;
     this.label = label;
+  }
+
+  /** Values that the format itself defines for absent fields (a config class's own defaults), never ours. */
+  assume(defaults: Readonly<Record<string, unknown>>): void {
+    for (const [key, value] of Object.entries(defaults)) this.fallbacks.set(key, value);
   }
 
   has(key: string): boolean {
@@ -123,6 +129,10 @@ export class Fields {
   /** A sentence's worth of why these bytes cannot be told. */
   refuse(clause: string): void {
     this.problems.push(clause);
+  }
+
+  private lookup(key: string): unknown {
+    return this.source(key) ?? this.fallbacks.get(key);
   }
 
   private absent(key: string, placeholder: number): number {

@@ -1,13 +1,43 @@
 /** The table of architectures, and the two ways in. */
 import type { SpecResult } from "../model.ts";
+import { commandR } from "./command-r.ts";
+import { deepseek } from "./deepseek.ts";
+import { falconH1 } from "./falcon-h1.ts";
 import type { FamilyId } from "./families.ts";
 import type { ArchFamily, GgufHeader, RawConfig } from "./family.ts";
 import { isRecord } from "./fields.ts";
+import { gemma2 } from "./gemma2.ts";
+import { gemma3 } from "./gemma3.ts";
+import { glm4 } from "./glm4.ts";
+import { gptOss } from "./gpt-oss.ts";
 import { llama } from "./llama.ts";
+import { mamba2 } from "./mamba2.ts";
+import { phi3 } from "./phi3.ts";
+import { qwen2 } from "./qwen2.ts";
+import { qwen2Moe } from "./qwen2-moe.ts";
+import { qwen3 } from "./qwen3.ts";
+import { qwen3Moe } from "./qwen3-moe.ts";
+import { qwen3Next } from "./qwen3-next.ts";
+import { qwen35 } from "./qwen35.ts";
 
 export const ARCHITECTURES = {
   llama,
-} as const satisfies Partial<Record<FamilyId, ArchFamily>>;
+  qwen2,
+  "qwen2-moe": qwen2Moe,
+  qwen3,
+  "qwen3-moe": qwen3Moe,
+  "qwen3-next": qwen3Next,
+  "qwen3.5": qwen35,
+  gemma2,
+  gemma3,
+  phi3,
+  deepseek,
+  "gpt-oss": gptOss,
+  glm4,
+  "command-r": commandR,
+  "falcon-h1": falconH1,
+  mamba2,
+} as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);
 const BY_MODEL_TYPE = new Map(ALL.flatMap((family) => family.modelTypes.map((name) => [name, family] as const)));
@@ -18,8 +48,8 @@ const BY_GGUF = new Map(ALL.flatMap((family) => family.ggufArchitectures.map((na
  * outer ones; its vision or audio tower is another file for llama.cpp and is not counted.
  */
 export function specFromConfig(config: RawConfig): SpecResult {
-  const text = Object.hasOwn(config, "text_config") ? config["text_config"] : null;
-  if (isRecord(text) && typeof text["model_type"] === "string") {
+  const text = Object.hasOwn(config, "text_config") ? config.text_config : null;
+  if (isRecord(text) && typeof text.model_type === "string") {
     const result = fromModelType({ ...config, ...text });
     if (result.status !== "ok") return result;
     const note = "Only the text model is counted: a vision or audio tower is a file of its own.";
@@ -29,7 +59,7 @@ export function specFromConfig(config: RawConfig): SpecResult {
 }
 
 function fromModelType(config: RawConfig): SpecResult {
-  const modelType = Object.hasOwn(config, "model_type") ? config["model_type"] : null;
+  const modelType = Object.hasOwn(config, "model_type") ? config.model_type : null;
   if (typeof modelType !== "string") {
     const reason = "Cannot read config.json: model_type is missing, so the architecture is not known";
     return { status: "unknown", architecture: null, reason, missing: ["model_type"] };

@@ -3,14 +3,17 @@
  * Mistral's sliding window is not in llama.cpp: every layer keeps the whole context.
  * @source llama.cpp src/models/llama.cpp@069be0ae22f391c64e26e8da4c7da0143ede8cf3, conversion/llama.py@0274f0fc7d7fbab69c33ccf757cf7f3d036c17aa
  */
-import type { FeedForward, MoeFeedForward } from "../model.ts";
+import type { FeedForward } from "../model.ts";
 import { type Decoder, decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
+import { moe } from "./experts.ts";
+import type { GgufHeader } from "./family.ts";
 import { defineFamily } from "./family-builder.ts";
 import { type Fields, LIMITS, orNone } from "./fields.ts";
 import { headsFromConfig, headsFromGguf } from "./heads.ts";
 import { ropeType } from "./rope.ts";
 import {
   buildStandard,
+  everyLayer,
   gatedDense,
   headFromGguf,
   PLAIN_LAYER,
@@ -22,7 +25,7 @@ const UNTIED = { tiedByDefault: false };
 
 function readConfig(fields: Fields): StandardDecoder {
   const modelType = fields.optionalString("model_type");
-  const decoder = decoderFromConfig(fields, "llama", modelType === "ministral3" ? "mistral3" : "llama", UNTIED);
+  const decoder = decoderFromConfig(fields, "llama", architectureOf(fields, modelType), UNTIED);
   const heads = headsFromConfig(fields, decoder);
   const width = fields.int("intermediate_size", LIMITS.width);
   const feedForward = modelType === "mixtral" ? mixtral(fields, width) : gatedDense(width);
@@ -36,7 +39,7 @@ function readConfig(fields: Fields): StandardDecoder {
   return {
     ...decoder,
     heads,
-    feedForward: Array.from({ length: decoder.layerCount }, () => feedForward),
+    feedForward: everyLayer(decoder, feedForward),
     traits: {
       ...PLAIN_LAYER,
       qkvBias: bias,
@@ -47,17 +50,24 @@ function readConfig(fields: Fields): StandardDecoder {
   };
 }
 
-function mixtral(fields: Fields, expertWidth: number): MoeFeedForward {
-  const experts = fields.int("num_local_experts", LIMITS.experts);
-  return moe(fields, expertWidth, experts, fields.int("num_experts_per_tok", LIMITS.experts));
+function mixtral(fields: Fields, expertWidth: number): FeedForward {
+  return moe(fields, {
+    experts: fields.int("num_local_experts", LIMITS.experts),
+    expertsUsed: fields.int("num_experts_per_tok", LIMITS.experts),
+    expertWidth,
+    sharedWidth: 0,
+    sharedGated: false,
+  });
 }
 
-function moe(fields: Fields, expertWidth: number, experts: number, expertsUsed: number): MoeFeedForward {
-  if (expertsUsed > experts) fields.refuse(`${expertsUsed} experts are used of ${experts}: no more than all is wanted`);
-  return { kind: "moe", experts, expertsUsed, expertWidth, sharedWidth: 0, sharedGated: false };
+/** llama.cpp takes these classes for its architecture "mistral3", which is llama's with another scale of the query. */
+function architectureOf(fields: Fields, modelType: string | null): string {
+  const first = fields.optionalList("architectures")?.[0];
+  const isMistral3 = typeof first === "string" && /^(Mistral3|Ministral3)For/.test(first);
+  return isMistral3 || modelType === "ministral3" ? "mistral3" : "llama";
 }
 
-function readGguf(fields: Fields, header: Parameters<typeof decoderFromGguf>[1]): StandardDecoder {
+function readGguf(fields: Fields, header: GgufHeader): StandardDecoder {
   const decoder = decoderFromGguf(fields, header, "llama", UNTIED);
   return {
     ...decoder,
@@ -69,11 +79,13 @@ function readGguf(fields: Fields, header: Parameters<typeof decoderFromGguf>[1])
 }
 
 function ggufFeedForward(fields: Fields, decoder: Decoder): readonly FeedForward[] {
-  const widths = fields.perLayer("feed_forward_length", decoder.layerCount, LIMITS.width);
+  const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
   const experts = fields.optionalInt("expert_count", orNone(LIMITS.experts)) ?? 0;
   if (experts === 0) return widths.map((width) => gatedDense(width));
-  const used = fields.int("expert_used_count", LIMITS.experts);
-  return widths.map((width) => moe(fields, width, experts, used));
+  const expertsUsed = fields.int("expert_used_count", LIMITS.experts);
+  return widths.map((expertWidth) =>
+    moe(fields, { experts, expertsUsed, expertWidth, sharedWidth: 0, sharedGated: false }),
+  );
 }
 
 export const llama = defineFamily<StandardDecoder>({

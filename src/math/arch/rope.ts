@@ -9,9 +9,9 @@ export function ropeType(fields: Fields): string | null {
   for (const key of ["rope_parameters", "rope_scaling"]) {
     const outer = fields.optionalObject(key);
     if (outer === null) continue;
-    const nested = outer["full_attention"];
+    const nested = outer.full_attention;
     const object = isRecord(nested) ? nested : outer;
-    const type = object["rope_type"] ?? object["type"];
+    const type = object.rope_type ?? object.type;
     if (typeof type === "string") return type.toLowerCase();
   }
   return null;

@@ -6,7 +6,7 @@ import type { AttentionMixer, DenseFeedForward, FeedForward, LayerSpec, TensorSp
 import { type Decoder, type HeadTraits, lacks, outsideTensors, PLAIN_HEAD } from "./decoder.ts";
 import type { GgufHeader } from "./family.ts";
 import type { Blocks } from "./family-builder.ts";
-import { layersOf, plainLayer } from "./family-builder.ts";
+import { layOut, plainLayer } from "./family-builder.ts";
 import { attention, type Heads } from "./heads.ts";
 import { attentionTensors, denseTensors, type ExpertTraits, expertTensors, norms, PLAIN_EXPERTS } from "./tensors.ts";
 
@@ -74,10 +74,14 @@ export function feedForwardTensors(
 
 export function buildStandard(geometry: StandardDecoder, shape: StandardShape): Blocks {
   return {
-    layers: layersOf(geometry.layerCount, (layer) => standardLayer(geometry, shape, layer)),
-    mtpLayers: [],
+    ...layOut(geometry, (layer) => standardLayer(geometry, shape, layer)),
     outside: outsideTensors(geometry, geometry.head),
   };
+}
+
+/** The same block in each layer. */
+export function everyLayer<T>(decoder: Decoder, block: T): readonly T[] {
+  return Array.from({ length: decoder.layerCount + decoder.mtpCount }, () => block);
 }
 
 export function gatedDense(width: number, fusedGateUp = false): DenseFeedForward {

@@ -4,6 +4,7 @@
  * @source llama.cpp src/llama-arch.cpp (names) and src/models/*.cpp (shapes)@02ebd8f7f24f55935c91a903d211e2ccd2b11582
  */
 import type { AttentionMixer, DenseFeedForward, MoeFeedForward, TensorRole, TensorSpec } from "../model.ts";
+import type { Decoder } from "./decoder.ts";
 
 export function tensor(name: string, shape: readonly number[], role: TensorRole): TensorSpec {
   return { name, shape, role, type: null, at: null };
@@ -126,5 +127,22 @@ export function expertTensors(
     list.push(blockTensor(layer, "ffn_up_shexp.weight", [width, sharedWidth], "shared-expert"));
     list.push(blockTensor(layer, "ffn_down_shexp.weight", [sharedWidth, width], "shared-expert"));
   }
+  return list;
+}
+
+/**
+ * What turns a layer into a multi-token-prediction block: it joins the hidden state with the next token's embedding.
+ * @source llama.cpp src/models/qwen35moe.cpp load_block_mtp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ */
+export function nextnTensors(layer: number, decoder: Decoder): readonly TensorSpec[] {
+  const { embedding, vocabulary, nextn } = decoder;
+  const list = [
+    blockTensor(layer, "nextn.eh_proj.weight", [2 * embedding, embedding], "other"),
+    blockTensor(layer, "nextn.enorm.weight", [embedding], "norm"),
+    blockTensor(layer, "nextn.hnorm.weight", [embedding], "norm"),
+  ];
+  if (nextn.embedTokens) list.push(blockTensor(layer, "nextn.embed_tokens.weight", [embedding, vocabulary], "other"));
+  if (nextn.headHead) list.push(blockTensor(layer, "nextn.shared_head_head.weight", [embedding, vocabulary], "other"));
+  if (nextn.headNorm) list.push(blockTensor(layer, "nextn.shared_head_norm.weight", [embedding], "norm"));
   return list;
 }

@@ -1,0 +1,71 @@
+/**
+ * gemma 2: norms before and after each block, a window of 4096 in layers 0, 2, 4 …, a soft-capped query. The head is the
+ * embedding, always.
+ * @source llama.cpp src/models/gemma2.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ */
+import { type Decoder, decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
+import { defineFamily } from "./family-builder.ts";
+import { LIMITS } from "./fields.ts";
+import { attention, type Heads, headsFromConfig, headsFromGguf, sliding } from "./heads.ts";
+import {
+  buildStandard,
+  everyLayer,
+  gatedDense,
+  PLAIN_LAYER,
+  type StandardDecoder,
+  traitsFromGguf,
+} from "./standard.ts";
+
+const TIED = { tiedByDefault: true };
+/** What llama.cpp takes when the metadata has no window. */
+const DEFAULT_WINDOW = 4096;
+const PERIOD = 2;
+
+export const GEMMA_NORMS = ["attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"];
+
+interface Gemma2 extends StandardDecoder {
+  readonly window: number;
+}
+
+/** Gemma 2 and 3: the last layer of each period sees everything, the others a window. */
+export function gemmaMixer(period: number, window: number | null) {
+  return (heads: Heads, layer: number, traits: { readonly fusedQkv?: boolean }) =>
+    window === null || layer % period === period - 1
+      ? attention(heads, layer, { ...traits, scaledQuery: true })
+      : sliding(heads, layer, window, { ...traits, scaledQuery: true });
+}
+
+/** llama.cpp drops a head of its own: it computes with the embedding. */
+export function withTiedHead(decoder: Decoder): Decoder {
+  return { ...decoder, tied: true };
+}
+
+export const gemma2 = defineFamily<Gemma2>({
+  id: "gemma2",
+  modelTypes: ["gemma2"],
+  ggufArchitectures: ["gemma2"],
+  readConfig: (fields) => {
+    const decoder = withTiedHead(decoderFromConfig(fields, "gemma2", "gemma2", TIED));
+    return {
+      ...decoder,
+      heads: headsFromConfig(fields, decoder),
+      feedForward: everyLayer(decoder, gatedDense(fields.int("intermediate_size", LIMITS.width))),
+      traits: PLAIN_LAYER,
+      head: PLAIN_HEAD,
+      window: fields.int("sliding_window", LIMITS.context),
+    };
+  },
+  readGguf: (fields, header) => {
+    const decoder = withTiedHead(decoderFromGguf(fields, header, "gemma2", TIED));
+    const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
+    return {
+      ...decoder,
+      heads: headsFromGguf(fields, decoder),
+      feedForward: widths.map((width) => gatedDense(width)),
+      traits: traitsFromGguf(header, PLAIN_LAYER),
+      head: PLAIN_HEAD,
+      window: fields.optionalInt("attention.sliding_window", LIMITS.context) ?? DEFAULT_WINDOW,
+    };
+  },
+  build: (geometry) => buildStandard(geometry, { norms: GEMMA_NORMS, mixer: gemmaMixer(PERIOD, geometry.window) }),
+});

@@ -1,0 +1,60 @@
+/**
+ * phi 3, 3.5 and 4: fused QKV and fused gate-up. llama.cpp keeps full caches whatever the window says.
+ * @source llama.cpp src/models/phi3.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582, conversion/phi.py@051139f511300aaf6159294433fab91c73ef7455
+ */
+import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
+import { defineFamily } from "./family-builder.ts";
+import { type Fields, LIMITS } from "./fields.ts";
+import { headsFromConfig, headsFromGguf } from "./heads.ts";
+import { ropeType } from "./rope.ts";
+import {
+  buildStandard,
+  everyLayer,
+  gatedDense,
+  headFromGguf,
+  PLAIN_LAYER,
+  type StandardDecoder,
+  traitsFromGguf,
+} from "./standard.ts";
+
+const UNTIED = { tiedByDefault: false };
+const TRAITS = { ...PLAIN_LAYER, fusedQkv: true };
+const FUSED = true;
+
+/** Half of the rotated part of a head, in each list of factors; null when the config scales by none. */
+function ropeFactors(fields: Fields, headDim: number): number | null {
+  const type = ropeType(fields);
+  if (type === null || type === "default") return null;
+  const share = fields.optionalNumber("partial_rotary_factor") ?? 1;
+  return Math.max(1, Math.floor(Math.trunc(share * headDim) / 2));
+}
+
+export const phi3 = defineFamily<StandardDecoder>({
+  id: "phi3",
+  modelTypes: ["phi3"],
+  ggufArchitectures: ["phi3"],
+  readConfig: (fields) => {
+    const decoder = decoderFromConfig(fields, "phi3", "phi3", UNTIED);
+    const heads = headsFromConfig(fields, decoder);
+    const width = fields.int("intermediate_size", LIMITS.width);
+    return {
+      ...decoder,
+      heads,
+      feedForward: everyLayer(decoder, gatedDense(width, FUSED)),
+      traits: TRAITS,
+      head: { ...PLAIN_HEAD, ropeFactors: ropeFactors(fields, heads.headDimK) },
+    };
+  },
+  readGguf: (fields, header) => {
+    const decoder = decoderFromGguf(fields, header, "phi3", UNTIED);
+    const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
+    return {
+      ...decoder,
+      heads: headsFromGguf(fields, decoder),
+      feedForward: widths.map((width) => gatedDense(width, FUSED)),
+      traits: traitsFromGguf(header, TRAITS),
+      head: headFromGguf(header),
+    };
+  },
+  build: (geometry) => buildStandard(geometry, { norms: ["attn_norm", "ffn_norm"] }),
+});

@@ -1,0 +1,50 @@
+/**
+ * qwen 1.5, 2 and 2.5: llama's block with biases on Q, K and V. The sliding window of some configs is not in llama.cpp.
+ * @source llama.cpp src/models/qwen2.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ */
+import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
+import { defineFamily } from "./family-builder.ts";
+import { type Fields, LIMITS } from "./fields.ts";
+import { headsFromConfig, headsFromGguf } from "./heads.ts";
+import {
+  buildStandard,
+  everyLayer,
+  gatedDense,
+  headFromGguf,
+  PLAIN_LAYER,
+  type StandardDecoder,
+  traitsFromGguf,
+} from "./standard.ts";
+
+const UNTIED = { tiedByDefault: false };
+const TRAITS = { ...PLAIN_LAYER, qkvBias: true };
+
+export function warnOfWindow(fields: Fields): void {
+  if (fields.optionalBool("use_sliding_window") === true) {
+    fields.warn("llama.cpp has no sliding window for this architecture: each layer keeps the whole context.");
+  }
+}
+
+export const qwen2 = defineFamily<StandardDecoder>({
+  id: "qwen2",
+  modelTypes: ["qwen2"],
+  ggufArchitectures: ["qwen2"],
+  readConfig: (fields) => {
+    const decoder = decoderFromConfig(fields, "qwen2", "qwen2", UNTIED);
+    warnOfWindow(fields);
+    const feedForward = everyLayer(decoder, gatedDense(fields.int("intermediate_size", LIMITS.width)));
+    return { ...decoder, heads: headsFromConfig(fields, decoder), feedForward, traits: TRAITS, head: PLAIN_HEAD };
+  },
+  readGguf: (fields, header) => {
+    const decoder = decoderFromGguf(fields, header, "qwen2", UNTIED);
+    const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
+    return {
+      ...decoder,
+      heads: headsFromGguf(fields, decoder),
+      feedForward: widths.map((width) => gatedDense(width)),
+      traits: traitsFromGguf(header, TRAITS),
+      head: headFromGguf(header),
+    };
+  },
+  build: (geometry) => buildStandard(geometry, { norms: ["attn_norm", "ffn_norm"] }),
+});
