@@ -68,10 +68,10 @@ function modelsIn(root: string, origin: Pick<LocalModel, "hubId" | "revision">):
   return [...ggufs, ...configs];
 }
 
-/** `model-00001-of-00003.safetensors`: the names say how many there should be. */
+/** `model-00001-of-00003.safetensors`: the names say how many there should be, at least (some count from 00000). */
 function missesParts(paths: readonly string[]): boolean {
   return paths.some((path) => {
     const count = /-of-(\d{5})\.safetensors$/.exec(path)?.[1];
-    return count !== undefined && Number(count) !== paths.length;
+    return count !== undefined && Number(count) > paths.length;
   });
 }

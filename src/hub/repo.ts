@@ -38,7 +38,7 @@ export interface Repo {
 const LISTING = z.object({
   schema: z.literal("hwledger.repo/1"),
   elements_by_dtype: z.record(z.string(), z.number()).nullable(),
-  files: z.array(z.object({ path: z.string(), size: z.number().int().nonnegative().safe() })),
+  files: z.array(z.object({ path: z.string(), size: z.number().int().nonnegative().safe() })).readonly(),
 });
 
 const COMMIT = /^[0-9a-f]{40}$/;
@@ -185,8 +185,6 @@ function keptListing(cache: HubCache, id: string, sha: string): Listing | null {
 }
 
 function keepListing(cache: HubCache, id: string, sha: string, { files, elementsByDtype }: Listing): void {
-  const kept = { schema: "hwledger.repo/1", elements_by_dtype: elementsByDtype, files } satisfies z.input<
-    typeof LISTING
-  >;
+  const kept = { schema: "hwledger.repo/1", elements_by_dtype: elementsByDtype, files };
   cache.write(id, sha, "repo.json", JSON.stringify(kept));
 }
