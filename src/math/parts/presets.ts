@@ -1,8 +1,8 @@
-import { GGML_TYPES, type GgmlType, isQuantized, tensorBytes } from "../ggml-types.ts";
+import { GGML_TYPES, type GgmlType, isQuantized } from "../ggml-types.ts";
 import type { LayerSpec, ModelSpec, TensorSpec, WeightsLabel } from "../model.ts";
 import { inFileOrder } from "./file-order.ts";
 import { isAlwaysFloat32, isQuantizable } from "./presets-category.ts";
-import { PRESET_IDS, PRESETS, type PresetId, presetOfFileType } from "./presets-table.ts";
+import { PRESET_IDS, PRESETS, type PresetId } from "./presets-table.ts";
 import { canShorten, factsOf, fitting, mixedType } from "./presets-type.ts";
 import { EXACT, sizeWeights } from "./weights.ts";
 import { tensorsOf } from "./weights-check.ts";
@@ -75,47 +75,6 @@ function convertedType(tensor: TensorSpec, preset: PresetId): GgmlType {
   return preset === "F32" || preset === "BF16" ? preset : "F16";
 }
 
-/**
- * A model read from a file, labelled by what its types are: the preset that general.file_type names, else the preset that
- * types every tensor so, else the type that most bytes have. Types stay as they are.
- * @param fileType  general.file_type; null where it is not known
- */
-export function asFile(spec: ModelSpec, fileType: number | null = null): ModelSpec {
-  const named = fileType === null ? null : presetOfFileType(fileType);
-  const name = named ?? recognise(spec) ?? spec.weights?.name ?? null;
-  return name === null ? spec : { ...spec, weights: { name, basis: "exact" } };
-}
-
-function recognise(spec: ModelSpec): PresetId | GgmlType | null {
-  const most = majorityType(spec);
-  for (const preset of PRESET_IDS) {
-    if (PRESETS[preset].defaultType !== most) continue;
-    if (isTypedAs(spec, preset, false) || isTypedAs(spec, preset, true)) return preset;
-  }
-  return most;
-}
-
-function isTypedAs(spec: ModelSpec, preset: PresetId, imatrix: boolean): boolean {
-  const wanted = tensorsOf(assignPreset(spec, preset, { imatrix }));
-  for (const { type } of tensorsOf(spec)) {
-    if (wanted.next().value?.type !== type) return false;
-  }
-  return true;
-}
-
-/** The type that most bytes have; null when no tensor has one. */
-function majorityType(spec: ModelSpec): GgmlType | null {
-  const bytes = new Map<GgmlType, number>();
-  let most: GgmlType | null = null;
-  for (const { type, shape } of tensorsOf(spec)) {
-    if (type === null) continue;
-    const sum = (bytes.get(type) ?? 0) + tensorBytes(type, shape);
-    bytes.set(type, sum);
-    if (most === null || sum > (bytes.get(most) ?? 0)) most = type;
-  }
-  return most;
-}
-
 /** Bits of one element on average: 8 · Σ nbytes / Σ elements, as llama.cpp prints "BPW". 0 for a model without tensors. */
 export function bitsPerWeight(spec: ModelSpec): number {
   let elements = 0;
@@ -147,8 +106,8 @@ export function weightsChoices(spec: ModelSpec): readonly PresetChoice[] {
   return choices.sort((a, b) => a.bytes - b.bytes);
 }
 
-/** Only a type without a shorter substitute can fail to fit. */
-function fits(spec: ModelSpec, preset: PresetId): boolean {
+/** Whether the preset can type every tensor: only a type without a shorter substitute can fail to. */
+export function fits(spec: ModelSpec, preset: PresetId): boolean {
   const { defaultType } = PRESETS[preset];
   if (canShorten(defaultType)) return true;
   const { blockElements } = GGML_TYPES[defaultType];

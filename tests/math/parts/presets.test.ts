@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { LayerSpec, ModelSpec, TensorSpec } from "../../../src/math/model.ts";
-import { asFile, assignPreset, bitsPerWeight, weightsChoices } from "../../../src/math/parts/presets.ts";
+import { assignPreset } from "../../../src/math/parts/presets.ts";
 import { isQuantizable } from "../../../src/math/parts/presets-category.ts";
+import { asFile } from "../../../src/math/parts/presets-recognise.ts";
 import { isPresetId } from "../../../src/math/parts/presets-table.ts";
 import { EXACT, sizeWeights } from "../../../src/math/parts/weights.ts";
 import { tensorsOf } from "../../../src/math/parts/weights-check.ts";
