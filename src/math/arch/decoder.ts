@@ -102,8 +102,11 @@ function ggufVocabulary(fields: Fields, header: GgufHeader): number {
   const kept = header.metadata.get(key);
   const tokens = header.arrayLengths.get(key) ?? (Array.isArray(kept) ? kept.length : null);
   const rows = header.tensors.find((t) => t.name === "token_embd.weight")?.shape[1] ?? null;
-  if (tokens === null && !fields.has("vocab_size") && rows !== null) return rows;
-  return tokens ?? fields.int("vocab_size", LIMITS.vocabulary);
+  const length = tokens ?? (fields.has("vocab_size") ? null : rows);
+  if (length === null) return fields.int("vocab_size", LIMITS.vocabulary);
+  const { min, max } = LIMITS.vocabulary;
+  if (length < min || length > max) fields.refuse(`the vocabulary has ${length} tokens: ${min} to ${max} are wanted`);
+  return length;
 }
 
 /** null when the header came without its tensor list. */

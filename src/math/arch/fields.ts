@@ -49,6 +49,10 @@ export class Fields {
     return value !== undefined && value !== null;
   }
 
+  holdsList(key: string): boolean {
+    return Array.isArray(this.lookup(key));
+  }
+
   int(key: string, bounds: Bounds): number {
     if (!this.has(key)) return this.absent(key, bounds.min);
     return this.optionalInt(key, bounds) ?? bounds.min;

@@ -3,6 +3,7 @@
  * embedding, always.
  * @source llama.cpp src/models/gemma2.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
  */
+import type { AttentionMixer } from "../model.ts";
 import { type Decoder, decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
 import { defineFamily } from "./family-builder.ts";
 import { LIMITS } from "./fields.ts";
@@ -27,12 +28,17 @@ interface Gemma2 extends StandardDecoder {
   readonly window: number;
 }
 
-/** Gemma 2 and 3: the last layer of each period sees everything, the others a window. */
-export function gemmaMixer(period: number, window: number | null) {
-  return (heads: Heads, layer: number, traits: { readonly fusedQkv?: boolean }) =>
-    window === null || layer % period === period - 1
-      ? attention(heads, layer, { ...traits, scaledQuery: true })
-      : sliding(heads, layer, window, { ...traits, scaledQuery: true });
+/** The last layer of each period sees everything, the others a window. */
+export function periodic(period: number): (layer: number) => boolean {
+  return (layer) => layer % period !== period - 1;
+}
+
+/** Gemma 2 and 3 scale the query in an operation of its own. */
+export function gemmaMixer(window: number | null, windowed: (layer: number) => boolean) {
+  return (heads: Heads, layer: number, traits: Partial<AttentionMixer>): AttentionMixer =>
+    window !== null && windowed(layer)
+      ? sliding(heads, layer, window, { ...traits, scaledQuery: true })
+      : attention(heads, layer, { ...traits, scaledQuery: true });
 }
 
 /** llama.cpp drops a head of its own: it computes with the embedding. */
@@ -67,5 +73,6 @@ export const gemma2 = defineFamily<Gemma2>({
       window: fields.optionalInt("attention.sliding_window", LIMITS.context) ?? DEFAULT_WINDOW,
     };
   },
-  build: (geometry) => buildStandard(geometry, { norms: GEMMA_NORMS, mixer: gemmaMixer(PERIOD, geometry.window) }),
+  build: (geometry) =>
+    buildStandard(geometry, { norms: GEMMA_NORMS, mixer: gemmaMixer(geometry.window, periodic(PERIOD)) }),
 });

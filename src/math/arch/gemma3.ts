@@ -3,11 +3,11 @@
  * writes no period, so a file has 6 unless somebody set the key; without a window in the metadata no layer has one.
  * @source llama.cpp src/models/gemma3.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582, conversion/gemma.py@061b8c5f91885f2779d23198a091777df47c3f6f
  */
-import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
+import { type Decoder, decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
 import type { GgufHeader } from "./family.ts";
 import { defineFamily } from "./family-builder.ts";
 import { type Fields, LIMITS, orNone } from "./fields.ts";
-import { GEMMA_NORMS, gemmaMixer, withTiedHead } from "./gemma2.ts";
+import { GEMMA_NORMS, gemmaMixer, periodic, withTiedHead } from "./gemma2.ts";
 import { headsFromConfig, headsFromGguf } from "./heads.ts";
 import {
   buildStandard,
@@ -37,7 +37,8 @@ const DEFAULTS = {
 
 interface Gemma3 extends StandardDecoder {
   readonly window: number | null;
-  readonly period: number;
+  /** Layer i has a window; llama.cpp's key holds a period or a list. */
+  readonly windowed: (layer: number) => boolean;
 }
 
 function readConfig(fields: Fields): Gemma3 {
@@ -57,7 +58,7 @@ function readConfig(fields: Fields): Gemma3 {
     traits: TRAITS,
     head: PLAIN_HEAD,
     window: pattern === NO_PERIOD ? null : fields.int("sliding_window", LIMITS.context),
-    period: PERIOD,
+    windowed: periodic(PERIOD),
   };
 }
 
@@ -72,16 +73,26 @@ function readGguf(fields: Fields, header: GgufHeader): Gemma3 {
     traits: traitsFromGguf(header, TRAITS),
     head: PLAIN_HEAD,
     window: window === 0 ? null : window,
-    period: fields.optionalInt("attention.sliding_window_pattern", LIMITS.layers) ?? PERIOD,
+    windowed: ggufPattern(fields, decoder),
   };
+}
+
+const PATTERN = "attention.sliding_window_pattern";
+
+function ggufPattern(fields: Fields, decoder: Decoder): (layer: number) => boolean {
+  if (!fields.holdsList(PATTERN)) return periodic(fields.optionalInt(PATTERN, LIMITS.layers) ?? PERIOD);
+  const list = fields.optionalList(PATTERN) ?? [];
+  const blocks = decoder.layerCount + decoder.mtpCount;
+  if (list.length < blocks) fields.refuse(`${PATTERN} has ${list.length} entries: one for each of ${blocks} is wanted`);
+  return (layer) => Boolean(list[layer]);
 }
 
 export const gemma3 = defineFamily<Gemma3>({
   id: "gemma3",
-  modelTypes: ["gemma3_text"],
+  modelTypes: ["gemma3", "gemma3_text"],
   ggufArchitectures: ["gemma3"],
   readConfig,
   readGguf,
   build: (geometry) =>
-    buildStandard(geometry, { norms: GEMMA_NORMS, mixer: gemmaMixer(geometry.period, geometry.window) }),
+    buildStandard(geometry, { norms: GEMMA_NORMS, mixer: gemmaMixer(geometry.window, geometry.windowed) }),
 });

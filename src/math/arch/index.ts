@@ -49,7 +49,7 @@ const BY_GGUF = new Map(ALL.flatMap((family) => family.ggufArchitectures.map((na
  */
 export function specFromConfig(config: RawConfig): SpecResult {
   const text = Object.hasOwn(config, "text_config") ? config.text_config : null;
-  if (isRecord(text) && typeof text.model_type === "string") {
+  if (isRecord(text)) {
     const result = fromModelType({ ...config, ...text });
     if (result.status !== "ok") return result;
     const note = "Only the text model is counted: a vision or audio tower is a file of its own.";

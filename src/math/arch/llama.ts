@@ -32,6 +32,8 @@ function readConfig(fields: Fields): StandardDecoder {
   if (modelType !== "mixtral" && (fields.optionalInt("num_local_experts", orNone(LIMITS.experts)) ?? 0) > 1) {
     fields.refuse(`model_type "${modelType}" with num_local_experts: llama.cpp knows experts in "mixtral" only`);
   }
+  if (fields.has("draft_vocab_size"))
+    fields.refuse("draft_vocab_size is set: an EAGLE-3 draft, not a model of its own");
   if (fields.has("sliding_window")) {
     fields.warn("llama.cpp has no sliding window for this architecture: each layer keeps the whole context.");
   }
@@ -90,7 +92,7 @@ function ggufFeedForward(fields: Fields, decoder: Decoder): readonly FeedForward
 
 export const llama = defineFamily<StandardDecoder>({
   id: "llama",
-  modelTypes: ["llama", "mistral", "mixtral", "ministral3"],
+  modelTypes: ["llama", "mistral", "mixtral", "mistral3", "ministral3"],
   ggufArchitectures: ["llama", "mistral3"],
   readConfig,
   readGguf,
