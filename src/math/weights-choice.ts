@@ -1,5 +1,6 @@
 import type { ModelSpec } from "./model.ts";
-import { asFile, assignPreset, weightsChoices } from "./parts/presets.ts";
+import { assignPreset, weightsChoices } from "./parts/presets.ts";
+import { asFile } from "./parts/presets-recognise.ts";
 import { isPresetId, PRESET_IDS } from "./parts/presets-table.ts";
 import { EXACT, sizeWeights } from "./parts/weights.ts";
 import { checkTyped } from "./parts/weights-check.ts";
