@@ -37,11 +37,43 @@ export interface Prepared {
   readonly sizes: { readonly outputBytes: number; readonly expertTensorBytes: number };
 }
 
+const kept = new WeakMap<ModelSpec, WeakMap<Machine, Map<string, Prepared>>>();
+/** A slider visits a few placements again and again; a stream of requests as well. */
+const KEPT_PER_PAIR = 64;
+
 /**
- * Places a typed model on a machine and prices its weights and one cell of each cache.
+ * Places a typed model on a machine and prices its weights and one cell of each cache. Kept by model, machine and the
+ * options that matter here, so that a step of context or sequences costs nothing.
  * @throws {RangeError} when a tensor has no type (give the model a weights choice first)
  */
 export function prepare(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Prepared {
+  let byMachine = kept.get(model);
+  if (byMachine === undefined) {
+    byMachine = new WeakMap();
+    kept.set(model, byMachine);
+  }
+  let byOptions = byMachine.get(machine);
+  if (byOptions === undefined) {
+    byOptions = new Map();
+    byMachine.set(machine, byOptions);
+  }
+  const key = placementKey(options);
+  let prepared = byOptions.get(key);
+  if (prepared === undefined) {
+    prepared = place(model, options, machine);
+    if (byOptions.size >= KEPT_PER_PAIR) byOptions.clear();
+    byOptions.set(key, prepared);
+  }
+  return prepared.options === options ? prepared : { ...prepared, options };
+}
+
+/** Every option but the lengths (context, sequences, batch) and what only the fit looks at. */
+function placementKey(o: LlamaCppOptions): string {
+  const overrides = o.overrideTensor.length === 0 ? "" : JSON.stringify(o.overrideTensor);
+  return `${o.gpuLayers} ${o.cpuMoeLayers} ${o.splitMode} ${o.tensorSplit} ${o.kvTypeK} ${o.kvTypeV} ${o.flashAttention} ${overrides}`;
+}
+
+function place(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Prepared {
   const placement = placeLayers(model, options, machine);
   const slots = [...machine.accelerators, machine.host];
   const hostSlot = machine.accelerators.length;
