@@ -24,6 +24,10 @@ export interface Config {
   readonly columns: number | null;
   /** Devices that CUDA programs started from here see, as CUDA_VISIBLE_DEVICES has it; null: all. */
   readonly cudaVisibleDevices: string | null;
+  /** Program and arguments by which this program starts itself; a command's name and its own arguments follow. */
+  readonly self: readonly string[];
+  /** Handed on to children, and read nowhere else. */
+  readonly environment: Environment;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -55,8 +59,16 @@ export function readConfig(
     },
     noColour: said("NO_COLOR") !== null || said("TERM") === "dumb",
     columns: Number.isSafeInteger(columns) && columns > 0 ? columns : null,
-    cudaVisibleDevices: env["CUDA_VISIBLE_DEVICES"] ?? null,
+    cudaVisibleDevices: env.CUDA_VISIBLE_DEVICES ?? null,
+    self: selfCommand(),
+    environment: env,
   };
+}
+
+/** The one-file program is its own executable, and its main module lies in Bun's virtual file system. */
+function selfCommand(): readonly string[] {
+  const inside = /^(\/\$bunfs\/|[A-Z]:[\\/]~BUN[\\/])/i.test(Bun.main);
+  return inside ? [process.execPath] : [process.execPath, join(import.meta.dir, "cli", "main.ts")];
 }
 
 function isOn(value: string | null): boolean {

@@ -1,0 +1,139 @@
+/** Requests → answers. What is costly is kept: opened models and described machines, the latest few of each. */
+import type { Config } from "../config.ts";
+import { machineFromText } from "../hardware/machine-from-text.ts";
+import { detectMachine } from "../hardware/probe.ts";
+import type { OpenedModel } from "../hub/open.ts";
+import type { Machine } from "../math/machine.ts";
+import { plan } from "../math/plan.ts";
+import type { PlanInput, PlanSubject } from "../math/plan-input.ts";
+import type { PlanResult } from "../math/result.ts";
+import type { PlanRequest } from "../request.ts";
+import { createLru } from "./lru.ts";
+
+const MOST_MODELS = 32;
+const MOST_MACHINES = 256;
+
+export interface Planner {
+  /** The answer, at once when model and machine were met before. @throws {AppError} also as a rejection */
+  readonly plan: (request: PlanRequest, summary: boolean) => PlanResult | Promise<PlanResult>;
+  /** What plan() plans from, for asking the engine too. @throws {AppError} */
+  readonly input: (
+    request: PlanRequest,
+    summary: boolean,
+  ) => Promise<{ readonly input: PlanInput; readonly opened: OpenedModel }>;
+}
+
+interface Sources {
+  readonly openModel: (name: string) => Promise<OpenedModel>;
+  readonly detectMachine: () => Promise<Machine>;
+}
+
+/** A model or machine that could not be had is kept as well: a million lines that name it ask once. */
+type Kept<T> = { readonly value: T } | { readonly error: unknown };
+
+interface KeptModel {
+  readonly opened: OpenedModel;
+  readonly subject: PlanSubject;
+}
+
+export function createPlanner(sources: Sources): Planner {
+  const models = createLru<Kept<KeptModel>>(MOST_MODELS);
+  const machines = createLru<Kept<Machine>>(MOST_MACHINES);
+
+  async function loadModel(name: string): Promise<Kept<KeptModel>> {
+    const kept = models.get(name) ?? (await keep(async () => openSubject(await sources.openModel(name))));
+    models.set(name, kept);
+    return kept;
+  }
+
+  async function loadMachine(device: string): Promise<Kept<Machine>> {
+    const auto = device.trim().toLowerCase() === "auto";
+    const kept =
+      machines.get(device) ?? (await keep(auto ? sources.detectMachine : async () => machineFromText(device)));
+    machines.set(device, kept);
+    return kept;
+  }
+
+  async function planAfterLoading(request: PlanRequest, summary: boolean): Promise<PlanResult> {
+    const machine = value(await loadMachine(request.device));
+    return plan(inputOf(request, value(await loadModel(request.model)).subject, machine, summary));
+  }
+
+  return {
+    plan(request, summary) {
+      const machine = machines.get(request.device);
+      const model = models.get(request.model);
+      if (machine === undefined || model === undefined) return planAfterLoading(request, summary);
+      return plan(inputOf(request, value(model).subject, value(machine), summary));
+    },
+    async input(request, summary) {
+      // The machine first: a mistyped device should not wait for a download.
+      const machine = value(await loadMachine(request.device));
+      const { opened, subject } = value(await loadModel(request.model));
+      return { input: inputOf(request, subject, machine, summary), opened };
+    },
+  };
+}
+
+/** The planner of a command line: models from the hub and the disk, the machine it runs on. */
+export function createCommandPlanner(config: Config): Planner {
+  let hub: Promise<(name: string) => Promise<OpenedModel>> | null = null;
+  return createPlanner({
+    openModel: async (name) => {
+      hub ??= connectHub(config);
+      return await (await hub)(name);
+    },
+    detectMachine: async () => (await detectMachine(config)).machine,
+  });
+}
+
+async function connectHub(config: Config): Promise<(name: string) => Promise<OpenedModel>> {
+  const { createHubDeps, openModel } = await import("../hub/open.ts");
+  const deps = createHubDeps(config.hub, { cacheDir: config.cacheDir, now: () => new Date().toISOString() });
+  return (name) => openModel(name, deps);
+}
+
+async function keep<T>(load: () => Promise<T>): Promise<Kept<T>> {
+  try {
+    return { value: await load() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function value<T>(kept: Kept<T>): T {
+  if ("error" in kept) throw kept.error;
+  return kept.value;
+}
+
+function openSubject(opened: OpenedModel): KeptModel {
+  const { chosen, files } = opened;
+  return {
+    opened,
+    subject: {
+      id: opened.id,
+      source: opened.source,
+      revision: opened.revision,
+      file: chosen?.format === "gguf" ? (chosen.paths[0] ?? null) : null,
+      downloadBytes: opened.downloadBytes,
+      spec: opened.spec,
+      choices: files
+        .filter((file) => file.format === "gguf" && file.role === "model" && file.missingParts === 0)
+        .map(({ name, bytes }) => ({ name, bytes })),
+      warnings: opened.warnings,
+    },
+  };
+}
+
+function inputOf(request: PlanRequest, subject: PlanSubject, machine: Machine, summary: boolean): PlanInput {
+  return {
+    subject,
+    weights: request.weights,
+    engine: request.engine,
+    engineVersion: request.engineVersion,
+    device: request.device,
+    options: request.options,
+    machine,
+    summary,
+  };
+}
