@@ -10,9 +10,12 @@ const manifestSchema = z.object({
   optionalDependencies: versions,
   devDependencies: versions,
 });
-const npmSchema = z.object({ packages: z.record(z.string(), z.object({ version: z.string().optional() })) });
+const npmSchema = z.object({
+  packages: z.record(z.string(), z.object({ name: z.string().optional(), version: z.string().optional() })),
+});
 const bunSchema = z.object({ packages: z.record(z.string(), z.tuple([z.string()], z.unknown())) });
 
+const FOLDER = "node_modules/";
 const manifest = manifestSchema.parse(await Bun.file(join(ROOT, "package.json")).json());
 const npmText = await Bun.file(join(ROOT, "package-lock.json")).text();
 const bunText = await Bun.file(join(ROOT, "bun.lock")).text();
@@ -22,9 +25,8 @@ function npmPackages(): string[] {
   const { packages } = npmSchema.parse(JSON.parse(npmText));
   const found = Object.entries(packages)
     .filter(([path]) => path !== "")
-    .map(
-      ([path, { version }]) => `${path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length)}@${version}`,
-    );
+    // An alias has the name of what is really installed there.
+    .map(([path, { name, version }]) => `${name ?? path.slice(path.lastIndexOf(FOLDER) + FOLDER.length)}@${version}`);
   return [...new Set(found)].sort();
 }
 
