@@ -48,7 +48,7 @@ export function createHubCache(folder: string | null): HubCache {
       renameSync(partial, path);
     } catch (error) {
       refused = true;
-      rmSync(partial, { force: true });
+      removeQuietly(partial);
       const code = String((error as { code?: unknown }).code);
       warnings.push(`Nothing is kept for offline use: the cache in "${folder}" cannot be written (${code})`);
     }
@@ -83,6 +83,14 @@ export function createHubCache(folder: string | null): HubCache {
 /** A name from outside becomes part of a path only when it cannot lead out of the folder, on any system. */
 function isSafeSegment(segment: string): boolean {
   return segment.length <= 200 && /^[^\\/:*?"<>|\0]+$/.test(segment) && !/^\.+$/.test(segment);
+}
+
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It was never made: the failure that is told is the first one.
+  }
 }
 
 function readTextOrNull(path: string | null): string | null {
