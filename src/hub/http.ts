@@ -32,7 +32,7 @@ export interface Http {
   /** Any status but 429 is an answer. Throws AppError network, rate_limited. */
   readonly get: (url: string, headers?: Readonly<Record<string, string>>) => Promise<Answer>;
   /**
-   * Bytes [offset, offset + length) of a file that is `size` long; null when the answer is no range (its status says why).
+   * Bytes [offset, offset + length) of a file that is `size` long; another status than 206 says why there are none.
    * Never takes more than was asked: an answer with the whole file is cut off and refused.
    */
   readonly range: (url: string, offset: number, length: number, size: number) => Promise<Answer>;
@@ -88,7 +88,12 @@ export function createHttp(options: HttpOptions): Http {
     throw new AppError("network", `Cannot get "${start}": it redirects more than ${MAX_REDIRECTS} times`);
   }
 
-  async function withRetries(start: string, headers: Readonly<Record<string, string>>, limit: Limit): Promise<Answer> {
+  async function withRetries(
+    start: string,
+    headers: Readonly<Record<string, string>>,
+    limit: Limit,
+    check: (answer: Answer) => void = () => undefined,
+  ): Promise<Answer> {
     for (let tries = 0; ; tries++) {
       let pause = 250 * 2 ** tries;
       try {
@@ -97,6 +102,7 @@ export function createHttp(options: HttpOptions): Http {
           pause = retryAfterMs(answer.headers) ?? 1000;
           if (tries === RETRIES || pause > MAX_WAIT_MS) throw rateLimited(hub, pause, options.token !== null);
         } else if (![502, 503, 504].includes(answer.status) || tries === RETRIES) {
+          check(answer);
           return answer;
         }
       } catch (error) {
@@ -108,14 +114,18 @@ export function createHttp(options: HttpOptions): Http {
 
   return {
     get: (url, headers = {}) => withRetries(url, headers, () => MAX_ANSWER_BYTES),
-    range: async (url, offset, length, size) => {
+    range: (url, offset, length, size) => {
       const last = offset + length - 1;
       // Without identity a proxy could compress, and the bytes would be another's.
       const headers = { Range: `bytes=${offset}-${last}`, "Accept-Encoding": "identity" };
-      const answer = await withRetries(url, headers, (response) => rangeLimit(url, response, length));
-      if (answer.status !== 206) return answer;
-      checkRange(url, answer, { offset, last, size });
-      return answer;
+      return withRetries(
+        url,
+        headers,
+        (response) => rangeLimit(url, response, length),
+        (answer) => {
+          if (answer.status === 206) checkRange(url, answer, { offset, last, size });
+        },
+      );
     },
     received: () => ({ requests, bytes }),
   };
@@ -161,7 +171,7 @@ async function readBody(
   }
   const said = response.headers.get("Content-Length");
   if (said !== null && response.headers.get("Content-Encoding") === null && Number(said) > length) {
-    throw new LostConnection("network", `Cannot read "${response.url}": the connection ended after ${length} bytes`);
+    throw ended(response.url, length);
   }
   const body = new Uint8Array(length);
   let at = 0;
@@ -202,8 +212,14 @@ function checkRange(
     );
   }
   if (body.length !== want.last - want.offset + 1) {
-    throw new LostConnection("network", `Cannot read "${url}": the connection ended after ${body.length} bytes`);
+    throw ended(url, body.length);
   }
+}
+
+function ended(url: string, bytes: number): AppError {
+  return new LostConnection("network", `Cannot read "${url}": the connection ended after ${bytes} bytes`, {
+    hint: "check the connection, then try again",
+  });
 }
 
 function unreachable(url: URL, silent: boolean, silenceMs: number, cause: unknown): AppError {
