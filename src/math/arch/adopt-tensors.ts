@@ -72,7 +72,9 @@ function distribute(
   const warnings =
     extra.length === 0
       ? []
-      : [`The file has ${listed(extra)}, which this architecture does not use: they are counted as weights.`];
+      : [
+          `The file has ${listed(extra)}, which this architecture does not use: llama.cpp may refuse the file, here they count as weights.`,
+        ];
   return { ok: true, spec, warnings };
 }
 
