@@ -3,7 +3,6 @@
  * The API's paths and paging come from @huggingface/hub, over our own fetch (http.ts); parts of files are asked here,
  * in one request each, where the library needs two or three.
  */
-import { listFiles, listModels, modelInfo } from "@huggingface/hub";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import type { ByteSource } from "./byte-source.ts";
@@ -58,6 +57,9 @@ const HIT = z.object({
   updatedAt: z.date().nullable().catch(null),
 });
 
+/** Loaded when the hub is first asked: a plan of a local file starts without it. */
+const library = (): Promise<typeof import("@huggingface/hub")> => import("@huggingface/hub");
+
 /** A repository of 10,000 shards is the largest the hub's own tools read. */
 const MAX_FILES = 20_000;
 
@@ -78,8 +80,13 @@ export function createHubClient(endpoint: string, http: Http): HubClient {
 
   return {
     info: async (id, revision) => {
-      const raw = await answered(id, () =>
-        modelInfo({ name: id, revision: revision ?? "main", additionalFields: ["sha", "safetensors"], ...common(id) }),
+      const raw = await answered(id, async () =>
+        (await library()).modelInfo({
+          name: id,
+          revision: revision ?? "main",
+          additionalFields: ["sha", "safetensors"],
+          ...common(id),
+        }),
       );
       const info = parsed(INFO, raw, id);
       return {
@@ -91,6 +98,7 @@ export function createHubClient(endpoint: string, http: Http): HubClient {
     },
     files: (id, sha) =>
       answered(id, async () => {
+        const { listFiles } = await library();
         const files: HubFile[] = [];
         for await (const entry of listFiles({ repo: id, revision: sha, recursive: true, ...common(id) })) {
           const { type, path, size } = parsed(FILE, entry, id);
@@ -117,6 +125,7 @@ export function createHubClient(endpoint: string, http: Http): HubClient {
     }),
     search: (query, limit) =>
       answered(null, async () => {
+        const { listModels } = await library();
         const hits: SearchHit[] = [];
         for await (const entry of listModels({ search: { query }, limit, sort: "downloads", ...common(null) })) {
           const { name, downloads, likes, gated, updatedAt } = parsed(HIT, entry, query);
