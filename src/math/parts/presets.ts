@@ -1,9 +1,9 @@
-import { GGML_TYPES, type GgmlType, isQuantized } from "../ggml-types.ts";
+import { GGML_TYPES, type GgmlType, isQuantized, rowBytes } from "../ggml-types.ts";
 import type { LayerSpec, ModelSpec, TensorSpec, WeightsLabel } from "../model.ts";
-import { inFileOrder } from "./file-order.ts";
-import { isAlwaysFloat32, isQuantizable } from "./presets-category.ts";
+import { isAlwaysFloat32 } from "./presets-category.ts";
+import { subjectOf } from "./presets-subject.ts";
 import { PRESET_IDS, PRESETS, type PresetId } from "./presets-table.ts";
-import { canShorten, factsOf, fitting, mixedType } from "./presets-type.ts";
+import { canShorten, type Facts, fitting, mixedType } from "./presets-type.ts";
 import { EXACT, sizeWeights } from "./weights.ts";
 import { tensorsOf } from "./weights-check.ts";
 
@@ -44,21 +44,13 @@ export function assignPreset(spec: ModelSpec, preset: PresetId, options: AssignO
 }
 
 function assign(spec: ModelSpec, preset: PresetId, imatrix: boolean, alone: boolean): ModelSpec {
-  const types = new Map<string, GgmlType>();
-  const ordered = inFileOrder(spec);
-  const { defaultType } = PRESETS[preset];
-  const facts = factsOf(spec, ordered, preset, imatrix, alone);
-  const counters = { value: 0, up: 0, gate: 0, down: 0 };
-  for (const tensor of ordered) {
-    if (!isQuantizable(tensor)) types.set(tensor.name, tensor.type ?? convertedType(tensor, preset));
-    else if (!isQuantized(defaultType)) types.set(tensor.name, defaultType);
-    else types.set(tensor.name, fitting(tensor, mixedType(tensor, facts, counters)));
+  const subject = subjectOf(spec);
+  const types = new Map<TensorSpec, GgmlType>();
+  for (const [i, type] of typesOf({ subject, preset, imatrix, alone }).entries()) {
+    const tensor = subject.tensors[i]?.tensor;
+    if (tensor !== undefined) types.set(tensor, type);
   }
-  const typed = (tensor: TensorSpec): TensorSpec => ({
-    ...tensor,
-    type: types.get(tensor.name) ?? tensor.type,
-    at: null,
-  });
+  const typed = (tensor: TensorSpec): TensorSpec => ({ ...tensor, type: types.get(tensor) ?? tensor.type, at: null });
   const layer = (l: LayerSpec): LayerSpec => ({ ...l, tensors: l.tensors.map(typed) });
   return {
     ...spec,
@@ -67,6 +59,16 @@ function assign(spec: ModelSpec, preset: PresetId, imatrix: boolean, alone: bool
     outside: spec.outside.map(typed),
     weights: { name: preset, basis: imatrix || alone ? "modelled" : "exact" },
   };
+}
+
+/** A type for each of the subject's tensors, in their order. */
+function typesOf(facts: Facts): readonly GgmlType[] {
+  const { defaultType } = PRESETS[facts.preset];
+  const counters = { value: 0, up: 0, gate: 0, down: 0 };
+  return facts.subject.tensors.map((t) => {
+    if (!t.quantizable) return t.tensor.type ?? convertedType(t.tensor, facts.preset);
+    return isQuantized(defaultType) ? fitting(t, mixedType(t, facts, counters)) : defaultType;
+  });
 }
 
 /** What the converter writes for a tensor that is never quantized; its own 16-bit type is taken as F16 (BF16 is as long). */
@@ -92,15 +94,23 @@ export interface PresetChoice {
 
 /** Every preset that the model can be had in, fewest bytes first. One whose blocks do not fit the model's rows is left out. */
 export function weightsChoices(spec: ModelSpec): readonly PresetChoice[] {
+  const subject = subjectOf(spec);
+  let elements = 0;
+  for (const { row, rows } of subject.tensors) elements += row * rows;
   const choices: PresetChoice[] = [];
   for (const name of PRESET_IDS) {
     if (!fits(spec, name)) continue;
-    const typed = assignPreset(spec, name, { imatrix: false });
+    const imatrix = PRESETS[name].needsMatrix;
+    let bytes = 0;
+    for (const [i, type] of typesOf({ subject, preset: name, imatrix, alone: false }).entries()) {
+      const tensor = subject.tensors[i];
+      if (tensor !== undefined) bytes += rowBytes(type, tensor.row) * tensor.rows;
+    }
     choices.push({
       name,
-      bytes: sizeWeights(typed, EXACT).total,
-      bitsPerWeight: bitsPerWeight(typed),
-      basis: typed.weights?.basis ?? "modelled",
+      bytes,
+      bitsPerWeight: elements === 0 ? 0 : (8 * bytes) / elements,
+      basis: imatrix ? "modelled" : "exact",
     });
   }
   return choices.sort((a, b) => a.bytes - b.bytes);
@@ -111,5 +121,5 @@ export function fits(spec: ModelSpec, preset: PresetId): boolean {
   const { defaultType } = PRESETS[preset];
   if (canShorten(defaultType)) return true;
   const { blockElements } = GGML_TYPES[defaultType];
-  return inFileOrder(spec).every((tensor) => !isQuantizable(tensor) || (tensor.shape[0] ?? 1) % blockElements === 0);
+  return subjectOf(spec).tensors.every(({ quantizable, row }) => !quantizable || row % blockElements === 0);
 }
