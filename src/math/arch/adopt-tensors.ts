@@ -1,7 +1,7 @@
 /**
  * Puts a file's own tensors in the place of the computed ones. The computed list says what llama.cpp will ask for: a
  * tensor that is not there, or of another shape than the metadata's numbers give, is one llama.cpp refuses as well.
- * @source llama.cpp src/llama-model-loader.cpp check_tensor_dims, done_getting_tensors@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/llama-model-loader.cpp check_tensor_dims, done_getting_tensors@v0.5.0
  */
 import { isGgmlType } from "../ggml-types.ts";
 import type { LayerSpec, ModelSpec, TensorRole, TensorSpec } from "../model.ts";

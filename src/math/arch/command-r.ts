@@ -1,6 +1,6 @@
 /**
  * command-r, command-r+ and aya 23: attention and feed-forward side by side behind one norm; the head is the embedding.
- * @source llama.cpp src/models/command-r.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/command-r.cpp@v0.5.0
  */
 import type { LayerSpec } from "../model.ts";
 import { decoderFromConfig, decoderFromGguf, lacks, outsideTensors, PLAIN_HEAD } from "./decoder.ts";

@@ -3,7 +3,7 @@
 import type { TensorSpec } from "../model.ts";
 import type { FamilyId } from "./families.ts";
 import type { GgufHeader } from "./family.ts";
-import { type Fields, LIMITS } from "./fields.ts";
+import { type Fields, LIMITS, orNone } from "./fields.ts";
 import { tensor } from "./tensors.ts";
 
 /** The frame that a family fills with layers. */
@@ -63,9 +63,10 @@ function isHeadless(fields: Fields): boolean {
 }
 
 /**
- * From GGUF metadata. block_count counts the multi-token-prediction blocks, nextn_predict_layers of them, too.
+ * From GGUF metadata. block_count counts the multi-token-prediction blocks, nextn_predict_layers of them, too; a file may
+ * announce them and hold none.
  * The vocabulary is the tokenizer's length, else `{arch}.vocab_size`, else the embedding's rows.
- * @source llama.cpp src/llama-model.cpp load_hparams, src/llama-vocab.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/llama-model.cpp load_hparams, src/llama-vocab.cpp@v0.5.0
  */
 export function decoderFromGguf(
   fields: Fields,
@@ -74,16 +75,18 @@ export function decoderFromGguf(
   { tiedByDefault }: { readonly tiedByDefault: boolean },
 ): Decoder {
   const blocks = fields.int("block_count", LIMITS.layers);
-  const mtpCount = fields.optionalInt("nextn_predict_layers", { min: 0, max: LIMITS.layers.max }) ?? 0;
-  if (mtpCount >= blocks && mtpCount > 0) {
-    fields.refuse(`nextn_predict_layers is ${mtpCount}: less than block_count (${blocks}) is wanted`);
+  const announced = fields.optionalInt("nextn_predict_layers", orNone(LIMITS.layers)) ?? 0;
+  if (announced >= blocks && announced > 0) {
+    fields.refuse(`nextn_predict_layers is ${announced}: less than block_count (${blocks}) is wanted`);
   }
+  const layerCount = Math.max(blocks - announced, 1);
+  const mtpCount = lacks(header, `blk.${layerCount}.nextn.eh_proj.weight`) === true ? 0 : announced;
   const headless = lacks(header, "output.weight");
   if (headless === null) fields.warn("The tensor list is not at hand: names and shapes follow from the metadata.");
   return {
     family,
     architecture: header.architecture,
-    layerCount: Math.max(blocks - mtpCount, 1),
+    layerCount,
     mtpCount,
     embedding: fields.int("embedding_length", LIMITS.width),
     vocabulary: ggufVocabulary(fields, header),

@@ -2,7 +2,7 @@
  * deepseek v2, v2-lite, v3, r1 and kimi k2: latent attention, some dense layers first, then routed and shared experts.
  * A GGUF without `attention.key_length_mla` is from an older converter: it holds `attn_kv_b`, and llama.cpp caches whole
  * keys and values for every head.
- * @source llama.cpp src/models/deepseek2.cpp@07bede6a8f329362c72d46a0bc9756b6a12c22eb, conversion/deepseek.py@01a723dc630d075780ac7081fd63fbd87780f665
+ * @source llama.cpp src/models/deepseek2.cpp@v0.5.0, conversion/deepseek.py@01a723dc630d075780ac7081fd63fbd87780f665
  */
 import type { AttentionMixer, FeedForward, LatentMixer, LayerSpec, TensorSpec } from "../model.ts";
 import { type Decoder, decoderFromConfig, decoderFromGguf, lacks, outsideTensors } from "./decoder.ts";

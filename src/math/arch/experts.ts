@@ -38,7 +38,7 @@ export function qwenExpertsFromConfig(fields: Fields, { shared }: { readonly sha
 /**
  * The GGUF of the same: without widths of their own, a routed expert has feed_forward_length / expert_used_count and the
  * shared one feed_forward_length.
- * @source llama.cpp src/models/qwen2moe.cpp, qwen35moe.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/qwen2moe.cpp, qwen35moe.cpp@v0.5.0
  */
 export function qwenExpertsFromGguf(fields: Fields, { shared }: { readonly shared: boolean }): MoeFeedForward {
   const experts = fields.int("expert_count", LIMITS.experts);

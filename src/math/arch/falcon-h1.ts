@@ -1,7 +1,7 @@
 /**
  * falcon-h1: attention and mamba 2 side by side in each layer. The norm before the feed-forward block is stored as
  * `ffn_norm`, without ".weight".
- * @source llama.cpp src/models/falcon-h1.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582, conversion/falcon_h1.py@7bca1fd9ca2a681b0182e16f24f832b7be1942af
+ * @source llama.cpp src/models/falcon-h1.cpp@v0.5.0, conversion/falcon_h1.py@7bca1fd9ca2a681b0182e16f24f832b7be1942af
  */
 import type { LayerSpec } from "../model.ts";
 import { decoderFromConfig, decoderFromGguf, lacks, outsideTensors, PLAIN_HEAD } from "./decoder.ts";

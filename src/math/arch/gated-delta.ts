@@ -1,6 +1,6 @@
 /**
  * The gated delta rule's mixer (qwen3-next, qwen 3.5) and which layers have it: all but every full_attention_interval-th.
- * @source llama.cpp src/models/qwen35moe.cpp, src/llama-hparams.cpp n_embd_r, n_embd_s@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/qwen35moe.cpp, src/llama-hparams.cpp n_embd_r, n_embd_s@v0.5.0
  */
 import type { StateMixer, TensorSpec } from "../model.ts";
 import type { Decoder } from "./decoder.ts";
@@ -16,8 +16,7 @@ export interface GatedDelta {
   /** Elements of a key head and of a value head: one number for llama.cpp. */
   readonly headDim: number;
   readonly convKernel: number;
-  /** Layer i has softmax attention when (i + 1) is a multiple. */
-  readonly interval: number;
+  readonly recurrent: (layer: number) => boolean;
 }
 
 export function gatedDeltaFromConfig(fields: Fields): GatedDelta {
@@ -38,11 +37,11 @@ export function gatedDeltaFromConfig(fields: Fields): GatedDelta {
     valueHeads: fields.int("linear_num_value_heads", LIMITS.heads),
     headDim: keyDim,
     convKernel: fields.int("linear_conv_kernel_dim", LIMITS.headDim),
-    interval,
+    recurrent: periodic(interval),
   };
 }
 
-export function gatedDeltaFromGguf(fields: Fields): GatedDelta {
+export function gatedDeltaFromGguf(fields: Fields, decoder: Decoder): GatedDelta {
   const headDim = fields.int("ssm.state_size", LIMITS.headDim);
   const valueHeads = fields.int("ssm.time_step_rank", LIMITS.heads);
   const inner = fields.int("ssm.inner_size", LIMITS.width);
@@ -54,13 +53,33 @@ export function gatedDeltaFromGguf(fields: Fields): GatedDelta {
     valueHeads,
     headDim,
     convKernel: fields.int("ssm.conv_kernel", LIMITS.headDim),
-    interval: fields.optionalInt("full_attention_interval", LIMITS.layers) ?? DEFAULT_INTERVAL,
+    recurrent: recurrentFromGguf(fields, decoder),
   };
 }
 
-/** Multi-token-prediction blocks have softmax attention always. */
-export function isRecurrent(decoder: Decoder, delta: GatedDelta, layer: number): boolean {
-  return layer < decoder.layerCount && (layer + 1) % delta.interval !== 0;
+/** Layer i has softmax attention when (i + 1) is a multiple of the interval. */
+function periodic(interval: number): (layer: number) => boolean {
+  return (layer) => (layer + 1) % interval !== 0;
+}
+
+/** A list with one entry for each layer stands before the interval; multi-token-prediction blocks have softmax attention. */
+function recurrentFromGguf(fields: Fields, decoder: Decoder): (layer: number) => boolean {
+  const key = "attention.recurrent_layers";
+  const list = fields.optionalList(key);
+  const { layerCount, mtpCount } = decoder;
+  if (list !== null) {
+    const blocks = layerCount + mtpCount;
+    if (list.length < blocks) fields.refuse(`${key} has ${list.length} entries: one for each of ${blocks} is wanted`);
+    return (layer) => Boolean(list[layer]);
+  }
+  const byInterval = periodic(fields.optionalInt("full_attention_interval", LIMITS.layers) ?? DEFAULT_INTERVAL);
+  return (layer) => layer < layerCount && byInterval(layer);
+}
+
+/** The first layer with softmax attention shows how the file stores such layers. */
+export function firstSoftmaxLayer(delta: GatedDelta, decoder: Decoder): number {
+  for (let layer = 0; layer < decoder.layerCount; layer++) if (!delta.recurrent(layer)) return layer;
+  return 0;
 }
 
 /**

@@ -1,12 +1,12 @@
 /**
  * gemma 2: norms before and after each block, a window of 4096 in layers 0, 2, 4 …, a soft-capped query. The head is the
  * embedding, always.
- * @source llama.cpp src/models/gemma2.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/gemma2.cpp@v0.5.0
  */
 import type { AttentionMixer } from "../model.ts";
 import { type Decoder, decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
 import { defineFamily } from "./family-builder.ts";
-import { LIMITS } from "./fields.ts";
+import { LIMITS, orNone } from "./fields.ts";
 import { attention, type Heads, headsFromConfig, headsFromGguf, sliding } from "./heads.ts";
 import {
   buildStandard,
@@ -16,6 +16,7 @@ import {
   type StandardDecoder,
   traitsFromGguf,
 } from "./standard.ts";
+import { periodic, type Windowed, windowedFromGguf } from "./windows.ts";
 
 const TIED = { tiedByDefault: true };
 /** What llama.cpp takes when the metadata has no window. */
@@ -25,16 +26,12 @@ const PERIOD = 2;
 export const GEMMA_NORMS = ["attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"];
 
 interface Gemma2 extends StandardDecoder {
-  readonly window: number;
-}
-
-/** The last layer of each period sees everything, the others a window. */
-export function periodic(period: number): (layer: number) => boolean {
-  return (layer) => layer % period !== period - 1;
+  readonly window: number | null;
+  readonly windowed: Windowed;
 }
 
 /** Gemma 2 and 3 scale the query in an operation of its own. */
-export function gemmaMixer(window: number | null, windowed: (layer: number) => boolean) {
+export function gemmaMixer(window: number | null, windowed: Windowed) {
   return (heads: Heads, layer: number, traits: Partial<AttentionMixer>): AttentionMixer =>
     window !== null && windowed(layer)
       ? sliding(heads, layer, window, { ...traits, scaledQuery: true })
@@ -59,20 +56,23 @@ export const gemma2 = defineFamily<Gemma2>({
       traits: PLAIN_LAYER,
       head: PLAIN_HEAD,
       window: fields.int("sliding_window", LIMITS.context),
+      windowed: periodic(PERIOD),
     };
   },
   readGguf: (fields, header) => {
     const decoder = withTiedHead(decoderFromGguf(fields, header, "gemma2", TIED));
     const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
+    const window = fields.optionalInt("attention.sliding_window", orNone(LIMITS.context)) ?? DEFAULT_WINDOW;
     return {
       ...decoder,
       heads: headsFromGguf(fields, decoder),
       feedForward: widths.map((width) => gatedDense(width)),
       traits: traitsFromGguf(header, PLAIN_LAYER),
       head: PLAIN_HEAD,
-      window: fields.optionalInt("attention.sliding_window", LIMITS.context) ?? DEFAULT_WINDOW,
+      window: window === 0 ? null : window,
+      windowed: windowedFromGguf(fields, decoder, PERIOD),
     };
   },
   build: (geometry) =>
-    buildStandard(geometry, { norms: GEMMA_NORMS, mixer: gemmaMixer(geometry.window, periodic(PERIOD)) }),
+    buildStandard(geometry, { norms: GEMMA_NORMS, mixer: gemmaMixer(geometry.window, geometry.windowed) }),
 });

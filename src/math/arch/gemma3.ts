@@ -1,13 +1,13 @@
 /**
  * gemma 3: gemma 2's norms, norms on the heads of Q and K, five layers with a window to one without. llama.cpp's converter
  * writes no period, so a file has 6 unless somebody set the key; without a window in the metadata no layer has one.
- * @source llama.cpp src/models/gemma3.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582, conversion/gemma.py@061b8c5f91885f2779d23198a091777df47c3f6f
+ * @source llama.cpp src/models/gemma3.cpp@v0.5.0, conversion/gemma.py@061b8c5f91885f2779d23198a091777df47c3f6f
  */
-import { type Decoder, decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
+import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
 import type { GgufHeader } from "./family.ts";
 import { defineFamily } from "./family-builder.ts";
 import { type Fields, LIMITS, orNone } from "./fields.ts";
-import { GEMMA_NORMS, gemmaMixer, periodic, withTiedHead } from "./gemma2.ts";
+import { GEMMA_NORMS, gemmaMixer, withTiedHead } from "./gemma2.ts";
 import { headsFromConfig, headsFromGguf } from "./heads.ts";
 import {
   buildStandard,
@@ -17,6 +17,7 @@ import {
   type StandardDecoder,
   traitsFromGguf,
 } from "./standard.ts";
+import { periodic, type Windowed, windowedFromGguf } from "./windows.ts";
 
 const TIED = { tiedByDefault: true };
 const TRAITS = { ...PLAIN_LAYER, qkNorm: true };
@@ -37,8 +38,7 @@ const DEFAULTS = {
 
 interface Gemma3 extends StandardDecoder {
   readonly window: number | null;
-  /** Layer i has a window; llama.cpp's key holds a period or a list. */
-  readonly windowed: (layer: number) => boolean;
+  readonly windowed: Windowed;
 }
 
 function readConfig(fields: Fields): Gemma3 {
@@ -73,18 +73,8 @@ function readGguf(fields: Fields, header: GgufHeader): Gemma3 {
     traits: traitsFromGguf(header, TRAITS),
     head: PLAIN_HEAD,
     window: window === 0 ? null : window,
-    windowed: ggufPattern(fields, decoder),
+    windowed: windowedFromGguf(fields, decoder, PERIOD),
   };
-}
-
-const PATTERN = "attention.sliding_window_pattern";
-
-function ggufPattern(fields: Fields, decoder: Decoder): (layer: number) => boolean {
-  if (!fields.holdsList(PATTERN)) return periodic(fields.optionalInt(PATTERN, LIMITS.layers) ?? PERIOD);
-  const list = fields.optionalList(PATTERN) ?? [];
-  const blocks = decoder.layerCount + decoder.mtpCount;
-  if (list.length < blocks) fields.refuse(`${PATTERN} has ${list.length} entries: one for each of ${blocks} is wanted`);
-  return (layer) => Boolean(list[layer]);
 }
 
 export const gemma3 = defineFamily<Gemma3>({

@@ -1,7 +1,7 @@
 /**
  * glm 4 (0414 and later, also the text model of glm 4.1v): norms before and after each block, fused gate-up, partly
  * rotated heads. The earlier glm-4-9b is chatglm for llama.cpp, and glm 4.5 another architecture.
- * @source llama.cpp src/models/glm4.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/glm4.cpp@v0.5.0
  */
 import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
 import { defineFamily } from "./family-builder.ts";

@@ -1,6 +1,6 @@
 /**
  * gpt-oss: experts in each layer, biases everywhere, one attention sink per head, a window in layers 0, 2, 4 …
- * @source llama.cpp src/models/openai-moe.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/openai-moe.cpp@v0.5.0
  */
 import type { LayerSpec } from "../model.ts";
 import { decoderFromConfig, decoderFromGguf, outsideTensors, PLAIN_HEAD } from "./decoder.ts";
@@ -10,6 +10,7 @@ import { type Fields, LIMITS } from "./fields.ts";
 import { attention, headsFromConfig, headsFromGguf, sliding } from "./heads.ts";
 import { everyLayer, PLAIN_LAYER, type StandardDecoder, standardLayer, traitsFromGguf } from "./standard.ts";
 import { blockTensor, PLAIN_EXPERTS } from "./tensors.ts";
+import { periodic, type Windowed, windowedFromGguf } from "./windows.ts";
 
 const UNTIED = { tiedByDefault: false };
 const PERIOD = 2;
@@ -17,6 +18,7 @@ const TRAITS = { ...PLAIN_LAYER, qkvBias: true, outputBias: true, experts: { ...
 
 interface GptOss extends StandardDecoder {
   readonly window: number;
+  readonly windowed: Windowed;
 }
 
 /** llama.cpp takes the pattern for granted, so a config that says otherwise has no GGUF of the same memory. */
@@ -27,13 +29,12 @@ function checkLayerTypes(fields: Fields): void {
 }
 
 function layer(geometry: GptOss, index: number): LayerSpec {
-  const { window } = geometry;
+  const { window, windowed } = geometry;
   const plain = standardLayer(
     geometry,
     {
       norms: ["attn_norm", "post_attention_norm"],
-      mixer: (heads, i, traits) =>
-        i % PERIOD === PERIOD - 1 ? attention(heads, i, traits) : sliding(heads, i, window, traits),
+      mixer: (heads, i, traits) => (windowed(i) ? sliding(heads, i, window, traits) : attention(heads, i, traits)),
     },
     index,
   );
@@ -63,6 +64,7 @@ export const gptOss = defineFamily<GptOss>({
       traits: TRAITS,
       head: PLAIN_HEAD,
       window: fields.int("sliding_window", LIMITS.context),
+      windowed: periodic(PERIOD),
     };
   },
   readGguf: (fields, header) => {
@@ -81,6 +83,7 @@ export const gptOss = defineFamily<GptOss>({
       traits: traitsFromGguf(header, TRAITS),
       head: PLAIN_HEAD,
       window: fields.int("attention.sliding_window", LIMITS.context),
+      windowed: windowedFromGguf(fields, decoder, PERIOD),
     };
   },
   build: (geometry) => ({

@@ -1,7 +1,7 @@
 /**
  * llama 1-3, mistral, mixtral, ministral 3 and what is built like them: grouped attention, SwiGLU, one norm before each.
  * Mistral's sliding window is not in llama.cpp: every layer keeps the whole context.
- * @source llama.cpp src/models/llama.cpp@069be0ae22f391c64e26e8da4c7da0143ede8cf3, conversion/llama.py@0274f0fc7d7fbab69c33ccf757cf7f3d036c17aa
+ * @source llama.cpp src/models/llama.cpp@v0.5.0, conversion/llama.py@0274f0fc7d7fbab69c33ccf757cf7f3d036c17aa
  */
 import type { FeedForward } from "../model.ts";
 import { type Decoder, decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";

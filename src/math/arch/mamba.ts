@@ -1,6 +1,6 @@
 /**
  * Mamba 2's mixer, alone in a layer (mamba2) or beside attention (falcon-h1).
- * @source llama.cpp src/models/mamba2.cpp, falcon-h1.cpp, src/llama-hparams.cpp n_embd_r, n_embd_s@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/mamba2.cpp, falcon-h1.cpp, src/llama-hparams.cpp n_embd_r, n_embd_s@v0.5.0
  */
 import type { StateMixer, TensorSpec } from "../model.ts";
 import { type Fields, LIMITS } from "./fields.ts";

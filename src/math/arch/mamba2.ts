@@ -1,7 +1,7 @@
 /**
  * mamba 2: nothing but state mixers. llama.cpp's converter pads the vocabulary (to 16 unless the config says otherwise),
  * wants an inner width of twice the embedding, and writes a context of 2^20 whatever the model was trained with.
- * @source llama.cpp src/models/mamba2.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582, conversion/mamba.py@32e9e0448790c40f733273b95c8e90e2b5faa600
+ * @source llama.cpp src/models/mamba2.cpp@v0.5.0, conversion/mamba.py@32e9e0448790c40f733273b95c8e90e2b5faa600
  */
 import { type Decoder, decoderFromConfig, decoderFromGguf, outsideTensors } from "./decoder.ts";
 import { defineFamily, layOut, plainLayer } from "./family-builder.ts";

@@ -1,6 +1,6 @@
 /**
  * phi 3, 3.5 and 4: fused QKV and fused gate-up. llama.cpp keeps full caches whatever the window says.
- * @source llama.cpp src/models/phi3.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582, conversion/phi.py@051139f511300aaf6159294433fab91c73ef7455
+ * @source llama.cpp src/models/phi3.cpp@v0.5.0, conversion/phi.py@051139f511300aaf6159294433fab91c73ef7455
  */
 import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
 import { defineFamily } from "./family-builder.ts";

@@ -1,6 +1,6 @@
 /**
  * qwen 1.5 MoE and qwen 2 MoE: qwen 2's attention, routed experts and one gated shared expert in each layer.
- * @source llama.cpp src/models/qwen2moe.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/qwen2moe.cpp@v0.5.0
  */
 import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
 import { qwenExpertsFromConfig, qwenExpertsFromGguf } from "./experts.ts";

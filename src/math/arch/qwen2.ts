@@ -1,6 +1,6 @@
 /**
  * qwen 1.5, 2 and 2.5: llama's block with biases on Q, K and V. The sliding window of some configs is not in llama.cpp.
- * @source llama.cpp src/models/qwen2.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/qwen2.cpp@v0.5.0
  */
 import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
 import { defineFamily } from "./family-builder.ts";

@@ -1,6 +1,6 @@
 /**
  * qwen 3 MoE: qwen 3's attention, routed experts in each layer, no shared one.
- * @source llama.cpp src/models/qwen3moe.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/qwen3moe.cpp@v0.5.0
  */
 import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
 import { qwenExpertsFromConfig, qwenExpertsFromGguf } from "./experts.ts";

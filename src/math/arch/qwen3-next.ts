@@ -1,20 +1,20 @@
 /**
  * qwen3-next: three gated delta layers to one of gated softmax attention, experts and a gated shared one in each. Files
  * from before the converter split them hold query, key, value and gate in one `ssm_in`.
- * @source llama.cpp src/models/qwen3next.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/qwen3next.cpp@v0.5.0
  */
 import type { LayerSpec, TensorSpec } from "../model.ts";
 import { decoderFromConfig, decoderFromGguf, lacks, outsideTensors, PLAIN_HEAD } from "./decoder.ts";
 import { qwenExpertsFromConfig, qwenExpertsFromGguf } from "./experts.ts";
 import { defineFamily, layOut, plainLayer } from "./family-builder.ts";
 import {
+  firstSoftmaxLayer,
   type GatedDelta,
   gatedDeltaFromConfig,
   gatedDeltaFromGguf,
   gatedDeltaInputs,
   gatedDeltaMixer,
   gatedDeltaTensors,
-  isRecurrent,
 } from "./gated-delta.ts";
 import { attention, headsFromConfig, headsFromGguf } from "./heads.ts";
 import {
@@ -40,7 +40,7 @@ interface Qwen3Next extends StandardDecoder {
 
 function layer(geometry: Qwen3Next, index: number): LayerSpec {
   const { delta, embedding, traits } = geometry;
-  if (!isRecurrent(geometry, delta, index)) {
+  if (!delta.recurrent(index)) {
     const mixer: typeof attention = (heads, i, more) => attention(heads, i, { ...more, gated: true });
     return standardLayer(geometry, { norms: NORMS, mixer }, index);
   }
@@ -82,13 +82,13 @@ export const qwen3Next = defineFamily<Qwen3Next>({
   },
   readGguf: (fields, header) => {
     const decoder = decoderFromGguf(fields, header, "qwen3-next", UNTIED);
-    const delta = gatedDeltaFromGguf(fields);
+    const delta = gatedDeltaFromGguf(fields, decoder);
     const fusedInputs = lacks(header, "blk.0.ssm_in.weight") === false;
     return {
       ...decoder,
       heads: headsFromGguf(fields, decoder),
       feedForward: everyLayer(decoder, qwenExpertsFromGguf(fields, SHARED)),
-      traits: traitsFromGguf(header, TRAITS, delta.interval - 1),
+      traits: traitsFromGguf(header, TRAITS, firstSoftmaxLayer(delta, decoder)),
       head: PLAIN_HEAD,
       delta,
       splitInputs: !fusedInputs || lacks(header, "blk.0.attn_qkv.weight") === false,

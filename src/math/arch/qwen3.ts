@@ -1,6 +1,6 @@
 /**
  * qwen 3, dense: llama's block with norms on the heads of Q and K and a head size of its own.
- * @source llama.cpp src/models/qwen3.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/qwen3.cpp@v0.5.0
  */
 import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
 import { defineFamily } from "./family-builder.ts";

@@ -1,6 +1,6 @@
 /**
  * qwen 3.5 and 3.6, dense and MoE: three gated delta layers to one of gated softmax attention.
- * @source llama.cpp src/models/qwen35.cpp, qwen35moe.cpp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/qwen35.cpp, qwen35moe.cpp@v0.5.0
  */
 import type { FeedForward, LayerSpec } from "../model.ts";
 import { type Decoder, decoderFromConfig, decoderFromGguf, outsideTensors, PLAIN_HEAD } from "./decoder.ts";
@@ -9,13 +9,13 @@ import type { GgufHeader } from "./family.ts";
 import { defineFamily, layOut, plainLayer } from "./family-builder.ts";
 import { type Fields, LIMITS } from "./fields.ts";
 import {
+  firstSoftmaxLayer,
   type GatedDelta,
   gatedDeltaFromConfig,
   gatedDeltaFromGguf,
   gatedDeltaInputs,
   gatedDeltaMixer,
   gatedDeltaTensors,
-  isRecurrent,
 } from "./gated-delta.ts";
 import { attention, headsFromConfig, headsFromGguf } from "./heads.ts";
 import {
@@ -42,7 +42,7 @@ interface Qwen35 extends StandardDecoder {
 
 function layer(geometry: Qwen35, index: number): LayerSpec {
   const { delta, embedding, traits } = geometry;
-  if (!isRecurrent(geometry, delta, index)) {
+  if (!delta.recurrent(index)) {
     const mixer: typeof attention = (heads, i, more) => attention(heads, i, { ...more, gated: true });
     return standardLayer(geometry, { norms: NORMS, mixer }, index);
   }
@@ -75,23 +75,15 @@ function readConfig(fields: Fields): Qwen35 {
 
 function readGguf(fields: Fields, header: GgufHeader): Qwen35 {
   const decoder = decoderFromGguf(fields, header, "qwen3.5", UNTIED);
-  const delta = gatedDeltaFromGguf(fields);
-  if (fields.has("attention.recurrent_layers")) checkRecurrentLayers(fields, decoder, delta);
+  const delta = gatedDeltaFromGguf(fields, decoder);
   return {
     ...decoder,
     heads: headsFromGguf(fields, decoder),
     feedForward: ggufFeedForward(fields, decoder),
-    traits: traitsFromGguf(header, TRAITS, delta.interval - 1),
+    traits: traitsFromGguf(header, TRAITS, firstSoftmaxLayer(delta, decoder)),
     head: PLAIN_HEAD,
     delta,
   };
-}
-
-/** A list that names the recurrent layers one by one stands before the interval; only the periodic one is known. */
-function checkRecurrentLayers(fields: Fields, decoder: Decoder, delta: GatedDelta): void {
-  const list = fields.optionalList("attention.recurrent_layers") ?? [];
-  const differs = list.some((value, i) => Boolean(value) !== isRecurrent(decoder, delta, i));
-  if (differs) fields.refuse("attention.recurrent_layers do not follow full_attention_interval");
 }
 
 function ggufFeedForward(fields: Fields, decoder: Decoder): readonly FeedForward[] {

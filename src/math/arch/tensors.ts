@@ -1,7 +1,7 @@
 /**
  * The blocks that most architectures are made of, as tensor lists with llama.cpp's names and ggml's order of dimensions
  * (row length first). A family puts its layers together from these.
- * @source llama.cpp src/llama-arch.cpp (names) and src/models/*.cpp (shapes)@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/llama-arch.cpp (names) and src/models/*.cpp (shapes)@v0.5.0
  */
 import type { AttentionMixer, DenseFeedForward, MoeFeedForward, TensorRole, TensorSpec } from "../model.ts";
 import type { Decoder } from "./decoder.ts";
@@ -132,7 +132,7 @@ export function expertTensors(
 
 /**
  * What turns a layer into a multi-token-prediction block: it joins the hidden state with the next token's embedding.
- * @source llama.cpp src/models/qwen35moe.cpp load_block_mtp@02ebd8f7f24f55935c91a903d211e2ccd2b11582
+ * @source llama.cpp src/models/qwen35moe.cpp load_block_mtp@v0.5.0
  */
 export function nextnTensors(layer: number, decoder: Decoder): readonly TensorSpec[] {
   const { embedding, vocabulary, nextn } = decoder;
