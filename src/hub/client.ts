@@ -71,11 +71,13 @@ export function createHubClient(endpoint: string, http: Http): HubClient {
         const answer = await http.get(input instanceof Request ? input.url : String(input), {
           accept: "application/json",
         });
-        if (answer.status < 200 || answer.status > 299) throw explain(endpoint, id, null, answer);
+        if (answer.status < 200 || answer.status > 299) throw refusal(id, null, answer);
         return new Response(answer.body, { status: answer.status, headers: plainHeaders(answer.headers) });
       },
       { preconnect: () => undefined },
     );
+  const refusal = (id: string | null, path: string | null, answer: Answer) =>
+    explain({ endpoint, hasToken: http.hasToken }, id, path, answer);
   const common = (id: string | null) => ({ hubUrl: endpoint, fetch: libraryFetch(id) });
 
   return {
@@ -111,7 +113,7 @@ export function createHubClient(endpoint: string, http: Http): HubClient {
       }),
     text: async (id, sha, path) => {
       const answer = await http.get(fileUrl(endpoint, id, sha, path));
-      if (answer.status !== 200) throw explain(endpoint, id, path, answer);
+      if (answer.status !== 200) throw refusal(id, path, answer);
       return new TextDecoder().decode(answer.body);
     },
     source: (id, sha, file) => ({
@@ -119,7 +121,7 @@ export function createHubClient(endpoint: string, http: Http): HubClient {
       size: file.size,
       read: async (offset, length) => {
         const answer = await http.range(fileUrl(endpoint, id, sha, file.path), offset, length, file.size);
-        if (answer.status !== 206) throw explain(endpoint, id, file.path, answer);
+        if (answer.status !== 206) throw refusal(id, file.path, answer);
         return answer.body;
       },
     }),
@@ -177,7 +179,12 @@ function parsed<T>(schema: z.ZodType<T>, value: unknown, id: string): T {
 }
 
 /** A status that is no success, as a sentence. The hub says 401 also for a repository that is not there. */
-function explain(endpoint: string, id: string | null, path: string | null, answer: Answer): AppError {
+function explain(
+  { endpoint, hasToken }: { readonly endpoint: string; readonly hasToken: boolean },
+  id: string | null,
+  path: string | null,
+  answer: Answer,
+): AppError {
   const what = id === null ? "the hub's list" : `"${path === null ? id : `${id}/${path}`}"`;
   const code = answer.headers.get("X-Error-Code");
   const { status } = answer;
@@ -192,6 +199,11 @@ function explain(endpoint: string, id: string | null, path: string | null, answe
     });
   }
   if (code === "EntryNotFound") return new AppError("not_found", `Cannot read ${what}: there is no such file`);
+  if (status === 401 && code === null && hasToken) {
+    return new AppError("gated", `Cannot read ${what}: the hub does not accept the token`, {
+      hint: "check HF_TOKEN, or the token that hf auth login has written",
+    });
+  }
   if (status === 401 || status === 403 || status === 404) {
     const hint = status === 404 ? "check the name" : "check the name; for a private one set HF_TOKEN";
     return new AppError("not_found", `Cannot read ${what}: the hub has no such repository`, { hint });

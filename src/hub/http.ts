@@ -29,6 +29,8 @@ export interface Answer {
 }
 
 export interface Http {
+  /** Whether a token goes with requests to the hub. */
+  readonly hasToken: boolean;
   /** Any status but 429 is an answer. Throws AppError network, rate_limited. */
   readonly get: (url: string, headers?: Readonly<Record<string, string>>) => Promise<Answer>;
   /**
@@ -113,6 +115,7 @@ export function createHttp(options: HttpOptions): Http {
   }
 
   return {
+    hasToken: options.token !== null,
     get: (url, headers = {}) => withRetries(url, headers, () => MAX_ANSWER_BYTES),
     range: (url, offset, length, size) => {
       const last = offset + length - 1;

@@ -50,7 +50,7 @@ export function parseModelRef(text: string, look: LookAt = lookOnDisk): ModelRef
     if (isPathLike(name) || !isHubId(name)) throw noConfig(path);
   }
   if (isPathLike(name)) throw noSuchPath(name, path, look);
-  return parseHubRef(name, name);
+  return parseHubRef(name.replace(/^(?:hf\.co|huggingface\.co)\//i, ""), name);
 }
 
 const examples = "give org/name, org/name:Q4_K_M, a .gguf file or a folder with config.json";

@@ -62,6 +62,8 @@ export interface FakeHub {
 }
 
 export const GOOD_TOKEN = "hf_good";
+/** Refused everywhere: 401 without an error code, as the real hub does it. */
+export const BAD_TOKEN = "hf_bad";
 /** Files up to this size are the hub's own; larger ones are redirected to. */
 const LARGEST_OWN = 1 << 20;
 /** Entries of a page of the tree: few, so that paging is met. */
@@ -123,6 +125,9 @@ export function startHub(repos: readonly FakeRepo[]): Promise<FakeHub> {
       const id = rest.slice(0, at).join("/");
       const [verb = "", revision = "", ...path] = rest.slice(at);
       const repo = byId.get(id);
+      const sent = request.headers.get("Authorization");
+      if (sent === `Bearer ${BAD_TOKEN}`)
+        return Response.json({ error: "Invalid username or password." }, { status: 401 });
       // The real hub does not say which names exist to who is not known.
       if (repo === undefined) return notFound("RepoNotFound", 401);
       if (!["main", "HEAD", shaOf(repo)].includes(revision)) return notFound("RevisionNotFound", 404);

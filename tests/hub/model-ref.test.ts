@@ -37,6 +37,7 @@ const GOOD: [text: string, want: ModelRef][] = [
   ["https://huggingface.co/org/name/tree/main", hub("org/name")],
   ["https://huggingface.co/org/name/tree/v1.0", hub("org/name", "v1.0")],
   ["https://huggingface.co/org/name/blob/main/sub/x%20y.gguf?download=true", hub("org/name", null, "sub/x y.gguf")],
+  ["hf.co/org/name:Q8_0", hub("org/name", null, "Q8_0")],
   ["/m/a.gguf", { kind: "file", path: "/m/a.gguf" }],
   ["/m/blob", { kind: "file", path: "/m/blob" }],
   ["/m/hf", { kind: "folder", path: "/m/hf" }],

@@ -14,7 +14,7 @@ import {
   TINY_LLAMA,
   textFile,
 } from "../fakes/hub-models.ts";
-import { commitOf, type FakeHub, type FakeRepo, GOOD_TOKEN, startHub } from "../fakes/hub-server.ts";
+import { BAD_TOKEN, commitOf, type FakeHub, type FakeRepo, GOOD_TOKEN, startHub } from "../fakes/hub-server.ts";
 import { shardName, splitGguf, writeGguf } from "../fixtures/gguf-writer.ts";
 import { errorOf } from "./app-error.ts";
 
@@ -248,6 +248,12 @@ describe("the hub's refusals", () => {
     await openModel(`${LLAMA_GGUF}:Q8_0`, deps({ token: "mirror-token" }));
     const sent = hub.requests.map(({ origin, authorization }) => `${origin} ${authorization}`);
     expect(new Set(sent)).toEqual(new Set(["hub Bearer mirror-token", "cdn null"]));
+  });
+
+  test("a token that the hub does not know", async () => {
+    const error = await errorOf(openModel(GPT_OSS, deps({ token: BAD_TOKEN })));
+    expect(error.code).toBe("gated");
+    expect(error.message).toMatch(/does not accept the token/);
   });
 
   test("429 with Retry-After: 1 is waited for", async () => {
