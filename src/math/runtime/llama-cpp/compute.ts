@@ -1,7 +1,16 @@
+/**
+ * llama.cpp's compute buffers, worked out as llama.cpp works them out: the graph of one step is built, put on devices
+ * and given memory by the rules of its allocator. Nothing is fitted.
+ * @source src/llama-context.cpp sched_reserve, graph_reserve; ggml/src/ggml-alloc.c, ggml-backend.cpp at llama.cpp v0.5.0
+ */
 import type { Device } from "../../machine.ts";
-import type { LayerSpec, ModelSpec } from "../../model.ts";
-import { isQuantized } from "../../ggml-types.ts";
-import { type CacheShape, type ComputeBuffers, HOST, type LlamaCppOptions, type Placement } from "./types.ts";
+import type { ModelSpec } from "../../model.ts";
+import { buildGraph } from "./compute-decoder.ts";
+import { chooseLayers } from "./compute-layers.ts";
+import { compile, type Program, run } from "./compute-program.ts";
+import { schedule } from "./compute-schedule.ts";
+import type { Step } from "./compute-step.ts";
+import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "./types.ts";
 
 export interface ComputeSizes {
   /** Bytes of the head's weight, for op offload's copies. */
@@ -21,124 +30,62 @@ export interface ComputeExplanation {
   readonly terms: readonly ComputeTerm[];
 }
 
-/** Floats per token that a layer's widest phases keep alive; heads multiplies the cells when attention writes its scores. */
-interface LayerPhases {
-  readonly feedForward: number;
-  readonly attention: number;
-  readonly heads: number;
-  readonly window: number | null;
-  readonly state: number;
-  readonly kvWidth: number;
-}
+/** Repeats of alike layers that are built: the allocator has settled by then. */
+const KEPT_REPEATS = 4;
 
-function phasesOf(model: ModelSpec, layer: LayerSpec): LayerPhases {
-  const E = model.embeddingLength;
-  let Q = 0;
-  let attention = 0;
-  let heads = 0;
-  let window: number | null = null;
-  let state = 0;
-  let kvWidth = 0;
-  let latent = false;
-  let fused = false;
-  for (const mixer of layer.mixers) {
-    if (mixer.kind === "state") {
-      state = 2 * E + (mixer.algorithm === "gated-delta" ? 3 * (mixer.convElements / (mixer.convKernel - 1)) : 3 * mixer.innerSize);
-    } else if (mixer.kind === "latent") {
-      latent = true;
-      heads = mixer.heads;
-      const row = mixer.kvLoraRank + mixer.ropeDim;
-      attention = 2 * heads * row + heads * (mixer.nopeDim + mixer.ropeDim) + 3 * E;
-      kvWidth = row;
-    } else {
-      heads = mixer.heads;
-      Q = heads * mixer.headDimK;
-      const K = mixer.kvHeads * mixer.headDimK;
-      fused = mixer.fusedQkv;
-      attention = fused ? 4 * E : 2 * E + 2 * Q + 2 * K + (mixer.scaledQuery || mixer.gated ? Q : 0);
-      window = mixer.window;
-      kvWidth = mixer.kvHeads * (mixer.headDimK + mixer.headDimV);
-    }
-  }
-  let feedForward = 0;
-  const ff = layer.feedForward;
-  if (ff.kind === "dense") feedForward = 3 * ff.width + 2 * E + (fused || state > 0 || latent ? 0 : Q);
-  if (ff.kind === "moe") {
-    const wide = ff.expertsUsed * ff.expertWidth;
-    const copies = latent || wide > Q ? 3 : 2;
-    feedForward = 2 * E + (latent ? 3 * ff.experts : Q) + copies * wide + (2 * wide < ff.expertsUsed * E ? ff.expertsUsed * E : 0);
-  }
-  return { feedForward, attention, heads, window, state, kvWidth };
-}
-
-const phaseCache = new WeakMap<ModelSpec, readonly LayerPhases[]>();
-
-function phases(model: ModelSpec): readonly LayerPhases[] {
-  const known = phaseCache.get(model);
-  if (known !== undefined) return known;
-  const made = model.layers.map((layer) => phasesOf(model, layer));
-  phaseCache.set(model, made);
-  return made;
-}
-
-/**
- * llama.cpp's compute buffers by device: the largest of the phases of one step of T tokens.
- *   feed-forward: 4T·(3F + 2E + Q) + masks; experts 4T·(2E + Q + g·U·FX + …)
- *   attention:    4T·(2E + 2Q + 2K [+ H·n_kv without flash attention]) + masks
- *   logits:       4·n_out·(V + E)
- *   host:         2·4T·E + masks
- * @source src/llama-graph.cpp, ggml/src/ggml-alloc.c at llama.cpp v0.5.0
- */
 export function computeBuffers(
   model: ModelSpec,
   options: LlamaCppOptions,
   caches: CacheShape,
   placement: Placement,
   accelerators: readonly Device[],
-  sizes: ComputeSizes,
+  _sizes: ComputeSizes,
 ): ComputeBuffers {
-  const E = model.embeddingLength;
-  const T = caches.stepTokens;
-  const f = 4 * T;
-  const outputs = Math.min(T, options.outputs);
-  const layerPhases = phases(model);
-  const perMask = options.flashAttention ? 2 : 4;
-  let masks = 0;
-  let window = -1;
-  let scatter = 0;
-  for (const layer of layerPhases) {
-    if (layer.kvWidth === 0) continue;
-    const w = layer.window ?? 0;
-    if (w === window || (w === 0 && window === 0)) continue;
-    masks += perMask * T * (w === 0 ? caches.cells : caches.windowCells(w));
-    window = w;
-    scatter = options.flashAttention ? 0 : (layer.kvWidth / 2) * T * 8;
-    if (masks > 0 && window > 0 && layerPhases.every((l) => l.window !== null || l.kvWidth === 0)) break;
+  const programs = programsFor(model, options, caches, placement, accelerators.length);
+  const window = windowOf(model);
+  const full = caches.cells;
+  const short = window === null ? full : caches.windowCells(window);
+  const devices = accelerators.map((_, i) => {
+    const program = programs[i];
+    return program === undefined ? 0 : run(program, full, short);
+  });
+  const host = programs[accelerators.length];
+  return { devices, host: host === undefined ? 0 : run(host, full, short) };
+}
+
+const windows = new WeakMap<ModelSpec, number | null>();
+
+/** llama.cpp has one window for all layers that have one. */
+function windowOf(model: ModelSpec): number | null {
+  const known = windows.get(model);
+  if (known !== undefined) return known;
+  let window: number | null = null;
+  for (const layer of model.layers) {
+    for (const mixer of layer.mixers) if ("window" in mixer && mixer.window !== null) window = mixer.window;
   }
-  const quantizedKv = isQuantized(options.kvTypeK) || isQuantized(options.kvTypeV);
-  const copies = placement.pipelined ? 4 : 1;
-  const embeddings = placement.pipelined ? 4 * E * f : 0;
-  const alone = accelerators.length === 0;
-  const size = (device: number): number => {
-    let best = 0;
-    for (let i = 0; i < layerPhases.length; i++) {
-      const layer = layerPhases[i];
-      if (layer === undefined || (placement.layerDevice[i] !== device && !alone)) continue;
-      const cells = layer.window === null ? caches.cells : caches.windowCells(layer.window);
-      const quantized = options.flashAttention && quantizedKv && !alone ? 2 * cells * layer.kvWidth : 0;
-      const attention = f * (layer.attention + (options.flashAttention ? 0 : layer.heads * cells)) + quantized;
-      const copied = placement.expertsOnHost[i] === 1 ? sizes.expertTensorBytes : 0;
-      best = Math.max(best, attention, f * layer.feedForward + copied, f * layer.state);
-    }
-    best += masks * copies + embeddings;
-    if (placement.outputDevice === device || alone) {
-      best = Math.max(best, 4 * outputs * (model.vocabularySize + E) + (placement.pipelined ? masks * copies + embeddings : 0));
-    } else if (device === 0 && placement.outputDevice === HOST) {
-      best = Math.max(best, 4 * outputs * (model.vocabularySize + E) + sizes.outputBytes);
-    }
-    return best;
+  windows.set(model, window);
+  return window;
+}
+
+export function programsFor(
+  model: ModelSpec,
+  options: LlamaCppOptions,
+  caches: CacheShape,
+  placement: Placement,
+  accelerators: number,
+  keep = KEPT_REPEATS,
+): readonly Program[] {
+  const S = options.sequences;
+  const step: Step = {
+    tokens: Math.ceil(caches.stepTokens / S) * S,
+    sequences: S,
+    streams: caches.streams,
+    outputs: Math.min(caches.stepTokens, options.outputs),
+    flashAttention: options.flashAttention,
+    kvTypeK: options.kvTypeK,
+    kvTypeV: options.kvTypeV,
   };
-  const devices = accelerators.map((_, i) => size(i));
-  const host = alone ? size(HOST) + f * E : 2 * f * E + masks * copies + scatter;
-  return { devices, host };
+  const graph = buildGraph(model, step, placement, chooseLayers(model, placement, accelerators, keep));
+  const ties = step.tokens < 32 || placement.allOffloaded ? placement.layerDevice : null;
+  return compile(schedule(graph, { accelerators, pipelined: placement.pipelined, ties }), accelerators + 1);
 }

@@ -1,0 +1,129 @@
+/**
+ * Feed-forward blocks as llama.cpp builds them.
+ * @source src/llama-graph.cpp build_ffn, build_moe_ffn; src/models/qwen2moe.cpp, qwen35moe.cpp, deepseek2.cpp at v0.5.0
+ */
+import type { DenseFeedForward, MoeFeedForward } from "../../model.ts";
+import type { GraphNode, GraphView } from "./compute-graph.ts";
+import type { LayerContext } from "./compute-step.ts";
+
+export interface ExpertTraits {
+  /** softmax or sigmoid over all experts, or softmax over those chosen. */
+  readonly gating: "all" | "chosen";
+  /** The chosen experts' weights are made to sum up to 1. */
+  readonly normalised: boolean;
+  /** The shared expert's gate is a sigmoid, or SiLU divided by its input, which is the same with one tensor more. */
+  readonly sharedGate: "sigmoid" | "silu";
+}
+
+export function dense(at: LayerContext, width: number, feedForward: DenseFeedForward, input: GraphNode, rows: number): GraphNode {
+  const F = feedForward.width;
+  return gatedUnit(at, { up: "ffn_up", gate: "ffn_gate", down: "ffn_down", inner: F, width, fused: feedForward.fusedGateUp, gated: feedForward.gated }, input, rows);
+}
+
+interface Unit {
+  readonly up: string;
+  readonly gate: string;
+  readonly down: string;
+  readonly inner: number;
+  readonly width: number;
+  readonly fused: boolean;
+  readonly gated: boolean;
+}
+
+function gatedUnit(at: LayerContext, unit: Unit, input: GraphNode, rows: number): GraphNode {
+  const { up, gate, down, inner, width, fused, gated } = unit;
+  let active: GraphNode;
+  if (fused) {
+    active = at.op("activation", "op", [inner, rows], [at.matmul(up, 2 * inner, input, [rows])]);
+  } else {
+    const upper = at.matmul(up, inner, input, [rows]);
+    active = gated
+      ? at.op("activation", "op", [inner, rows], [at.matmul(gate, inner, input, [rows]), upper])
+      : at.op("activation", "in-place", [inner, rows], [upper]);
+  }
+  return at.matmul(down, width, active, [rows]);
+}
+
+export function experts(
+  at: LayerContext,
+  width: number,
+  block: MoeFeedForward,
+  input: GraphNode,
+  rows: number,
+  traits: ExpertTraits,
+): GraphNode {
+  const routed = routedExperts(at, width, block, input, rows, traits);
+  if (block.sharedWidth === 0 || !at.has("ffn_up_shexp.weight")) return routed;
+  let shared = gatedUnit(
+    at,
+    { up: "ffn_up_shexp", gate: "ffn_gate_shexp", down: "ffn_down_shexp", inner: block.sharedWidth, width, fused: false, gated: true },
+    input,
+    rows,
+  );
+  if (block.sharedGated) {
+    const gate = at.op("shared gate", "matmul", [1, rows], [at.weight("ffn_gate_inp_shexp.weight"), input]);
+    const open = at.op("shared gate open", "in-place", [1, rows], [gate]);
+    const factor = traits.sharedGate === "sigmoid" ? open : at.op("shared gate quotient", "in-place", [1, rows], [open, gate]);
+    shared = at.op("shared gated", "in-place", [width, rows], [shared, factor]);
+  }
+  return at.op("experts and shared", "in-place", [width, rows], [routed, shared]);
+}
+
+function routedExperts(
+  at: LayerContext,
+  width: number,
+  block: MoeFeedForward,
+  input: GraphNode,
+  rows: number,
+  traits: ExpertTraits,
+): GraphNode {
+  const { graph } = at;
+  const { experts: X, expertsUsed: U, expertWidth: F } = block;
+  const logits = at.biased("ffn_gate_inp", at.op("router", "matmul", [X, rows], [at.weight("ffn_gate_inp.weight"), input]));
+  const odds = traits.gating === "all" ? at.op("router odds", "in-place", [X, rows], [logits]) : logits;
+  const choice = at.has("exp_probs_b.bias")
+    ? at.op("router odds biased", "in-place", [X, rows], [odds, at.weight("exp_probs_b.bias")])
+    : odds;
+  const chosen = graph.view(at.op("chosen", "op", [X, rows], [choice]));
+  let weights: GraphNode = at.op("weights", "get-rows", [1, U, rows], [graph.view(odds), chosen]);
+  let factor: GraphNode | GraphView = weights;
+  if (traits.gating === "chosen") {
+    weights = at.op("weights softmax", "in-place", [U, rows], [graph.view(weights)]);
+    factor = graph.view(weights);
+  }
+  if (traits.normalised) {
+    const sum = at.op("weights sum", "op", [1, rows], [graph.view(weights)]);
+    const clamped = at.op("weights sum clamped", "in-place", [1, rows], [sum]);
+    factor = graph.view(at.op("weights normalised", "in-place", [U, rows], [graph.view(weights), clamped]));
+  }
+  graph.expand(factor);
+
+  const spread = graph.view(input);
+  const each = (name: string, inner: number, from: GraphNode | GraphView): GraphNode => {
+    let out = at.op(name, "matmul-id", [inner, U, rows], [at.weight(`${name}.weight`), from, chosen]);
+    if (at.has(`${name}.scale`)) {
+      const repeated = at.op(`${name} scale`, "op", [1, X, rows], [graph.view(at.weight(`${name}.scale`))]);
+      const picked = at.op(`${name} scale picked`, "get-rows", [1, U, rows], [graph.view(repeated), chosen]);
+      out = at.op(`${name} scaled`, "in-place", [inner, U, rows], [out, picked]);
+    }
+    return at.has(`${name}.bias`) ? at.op(`${name} biased`, "in-place", out.extents, [out, at.weight(`${name}.bias`), chosen]) : out;
+  };
+  let active: GraphNode;
+  if (at.has("ffn_gate_up_exps.weight")) {
+    const both = graph.view(each("ffn_gate_up_exps", 2 * F, spread));
+    active = at.op("activation", "op", [F, U, rows], [both, both]);
+  } else {
+    const up = each("ffn_up_exps", F, spread);
+    active = at.op("activation", "op", [F, U, rows], [each("ffn_gate_exps", F, spread), up]);
+  }
+  const down = each("ffn_down_exps", width, active);
+  const weighted = at.op("experts weighted", "in-place", [width, U, rows], [down, factor]);
+  graph.expand(weighted);
+  const parts = Array.from({ length: U }, () => graph.view(weighted));
+  let sum: GraphNode | null = null;
+  for (let i = 1; i < U; i++) {
+    sum = at.op("experts summed", "in-place", [width, rows], [sum ?? parts[0] ?? weighted, parts[i] ?? weighted]);
+    graph.expand(sum);
+  }
+  return sum ?? at.op("experts summed", "op", [width, rows], [graph.view(weighted)]);
+}

@@ -1,0 +1,158 @@
+/**
+ * The graph of one step as llama.cpp builds it, with nothing but what its allocator looks at: which operation, how large,
+ * from which sources, in which order. Built once for a model and its options; only the caches' lengths stay open.
+ */
+
+/** Bytes that are known but for the lengths of the caches: fixed + full x cells + window x cells of the window. */
+export interface Size {
+  readonly fixed: number;
+  readonly full: number;
+  readonly window: number;
+}
+
+/** A dimension: a number, or the length of one of the two kinds of cache. */
+export type Extent = number | "full" | "window";
+
+/** Operations that need telling apart; what only computes is "op". */
+export type Operation =
+  | "leaf"
+  | "op"
+  | "in-place" // may take over a source's memory (ggml-alloc.c ggml_op_can_inplace)
+  | "matmul"
+  | "matmul-id"
+  | "get-rows"
+  | "rope" // may take over memory; its weights do not choose a device
+  | "attention" // flash attention: its weights do not choose a device
+  | "store"; // writes into a cache: takes no memory of its own
+
+/** A tensor that takes memory, or lies in memory that was taken before (weights, caches). */
+export interface GraphNode {
+  readonly name: string;
+  readonly operation: Operation;
+  readonly extents: readonly Extent[];
+  readonly size: Size;
+  /** Shape and element: a node takes over the memory only of a source with the same. */
+  readonly layout: string;
+  readonly sources: readonly (GraphNode | GraphView)[];
+  /** Memory from before the graph: HOST or an accelerator; null for what the graph allocates. */
+  readonly home: number | null;
+  readonly weight: boolean;
+  /** Filled in from outside before each step. */
+  readonly input: boolean;
+  /** Read after the step: its memory is never given back. */
+  readonly output: boolean;
+  /** The layer whose device the node is tied to, null = free. */
+  readonly tiedTo: number | null;
+}
+
+/** Another look at a node's memory. */
+export interface GraphView {
+  readonly root: GraphNode;
+  /** What a copy to another device would take. */
+  readonly size: Size;
+}
+
+export function isView(source: GraphNode | GraphView): source is GraphView {
+  return "root" in source;
+}
+
+export function rootOf(source: GraphNode | GraphView): GraphNode {
+  return isView(source) ? source.root : source;
+}
+
+/** Element bytes x the product of the extents; at most one of them is a cache's length. */
+export function sizeOf(elementBytes: number, extents: readonly Extent[]): Size {
+  let count = elementBytes;
+  let open: "full" | "window" | null = null;
+  for (const extent of extents) {
+    if (typeof extent === "number") count *= extent;
+    else open = extent;
+  }
+  return { fixed: open === null ? count : 0, full: open === "full" ? count : 0, window: open === "window" ? count : 0 };
+}
+
+export interface NodeTraits {
+  readonly elementBytes?: number;
+  readonly size?: Size;
+  readonly output?: boolean;
+  readonly tiedTo?: number | null;
+  readonly home?: number | null;
+}
+
+/** Collects nodes in the order in which llama.cpp's graph has them: depth first, sources from left to right. */
+export class GraphBuilder {
+  readonly nodes: GraphNode[] = [];
+  readonly leaves: GraphNode[] = [];
+  readonly #seen = new Set<GraphNode>();
+
+  node(
+    name: string,
+    operation: Operation,
+    extents: readonly Extent[],
+    sources: readonly (GraphNode | GraphView)[],
+    traits: NodeTraits = {},
+  ): GraphNode {
+    const elementBytes = traits.elementBytes ?? 4;
+    return {
+      name,
+      operation,
+      extents,
+      size: traits.size ?? sizeOf(elementBytes, extents),
+      layout: `${elementBytes}:${trimmed(extents).join("x")}`,
+      sources,
+      home: traits.home ?? null,
+      weight: false,
+      input: false,
+      output: traits.output ?? false,
+      tiedTo: traits.tiedTo ?? null,
+    };
+  }
+
+  /** A tensor that lies somewhere already. */
+  resident(name: string, extents: readonly Extent[], size: Size, home: number, weight: boolean): GraphNode {
+    return { ...this.node(name, "leaf", extents, [], { size, home }), weight };
+  }
+
+  input(name: string, elementBytes: number, extents: readonly Extent[]): GraphNode {
+    return { ...this.node(name, "leaf", extents, [], { elementBytes }), input: true };
+  }
+
+  view(source: GraphNode | GraphView, size: Size | null = null): GraphView {
+    return { root: rootOf(source), size: size ?? source.size };
+  }
+
+  /** Adds a node and what it needs. */
+  expand(source: GraphNode | GraphView): void {
+    const node = rootOf(source);
+    if (this.#seen.has(node)) return;
+    this.#seen.add(node);
+    for (const needed of node.sources) this.expand(needed);
+    (node.operation === "leaf" ? this.leaves : this.nodes).push(node);
+  }
+}
+
+/** Dimensions of 1 at the end say nothing. */
+function trimmed(extents: readonly Extent[]): readonly Extent[] {
+  let length = extents.length;
+  while (length > 1 && extents[length - 1] === 1) length--;
+  return extents.slice(0, length);
+}
+
+/** Rows of a batch, by which llama.cpp decides whether an accelerator should run an operation whose weight is on the host. */
+export function batchRows(node: GraphNode): number {
+  const extent = (i: number): number => {
+    const value = node.extents[i] ?? 1;
+    return typeof value === "number" ? value : Number.POSITIVE_INFINITY;
+  };
+  switch (node.operation) {
+    case "get-rows":
+      return 0;
+    case "matmul":
+      return extent(1);
+    case "matmul-id":
+    case "rope":
+      return extent(2);
+    default:
+      return extent(1) * extent(2) * extent(3);
+  }
+}

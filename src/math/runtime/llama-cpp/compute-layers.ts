@@ -1,0 +1,97 @@
+/** Which layers have to be built to see all that happens: runs of layers that are alike settle after a few. */
+import type { LayerSpec, ModelSpec } from "../../model.ts";
+import { HOST, type Placement } from "./types.ts";
+
+/** Layers whose graphs are the same have the same number; weights' types count only where weights are copied. */
+interface Kinds {
+  readonly shape: Int32Array;
+  readonly typed: Int32Array;
+}
+
+const known = new WeakMap<ModelSpec, Kinds>();
+
+function kindsOf(model: ModelSpec): Kinds {
+  const before = known.get(model);
+  if (before !== undefined) return before;
+  const made = { shape: number_(model.layers, shapeKey), typed: number_(model.layers, typedKey) };
+  known.set(model, made);
+  return made;
+}
+
+function number_(layers: readonly LayerSpec[], keyOf: (layer: LayerSpec) => string): Int32Array {
+  const seen = new Map<string, number>();
+  return Int32Array.from(layers, (layer) => {
+    const key = keyOf(layer);
+    const number = seen.get(key) ?? seen.size;
+    seen.set(key, number);
+    return number;
+  });
+}
+
+function localName(layer: LayerSpec, name: string): string {
+  return name.replace(`blk.${layer.index}.`, "");
+}
+
+function shapeKey(layer: LayerSpec): string {
+  const names = layer.tensors.map((t) => localName(layer, t.name)).sort();
+  return JSON.stringify([layer.mixers, layer.feedForward, names]);
+}
+
+function typedKey(layer: LayerSpec): string {
+  const types = layer.tensors.map((t) => `${localName(layer, t.name)}:${t.type}`).sort();
+  return shapeKey(layer) + types.join();
+}
+
+/** The longest period of layers that is looked for: gemma 3's is 6. */
+const LONGEST_PERIOD = 8;
+
+/**
+ * Indexes of the layers to build. A block of up to 8 layers that repeats more than `keep` times is cut to `keep` repeats,
+ * or one more so that what is left of it is as odd as it was: the residual stream changes places from layer to layer.
+ */
+export function chooseLayers(model: ModelSpec, placement: Placement, accelerators: number, keep: number): readonly number[] {
+  const { shape, typed } = kindsOf(model);
+  const n = model.layers.length;
+  const ids = Array.from({ length: n }, (_, i) => {
+    const device = placement.layerDevice[i] ?? HOST;
+    const expertsOnHost = placement.expertsOnHost[i] ?? 0;
+    const copied = accelerators > 0 && (device === HOST || expertsOnHost === 1);
+    return `${device},${expertsOnHost},${copied ? typed[i] : shape[i]},${copied}`;
+  });
+  const chosen: number[] = [];
+  let i = 0;
+  // The last layer is always built as it is: it is where rows are picked.
+  while (i < n - 1) {
+    let period = 0;
+    let repeats = 1;
+    for (let p = 1; p <= LONGEST_PERIOD && period === 0; p++) {
+      const r = repeatsAt(ids, i, p, n - 1);
+      const least = keep + 1;
+      if (r > least) {
+        period = p;
+        repeats = r;
+      }
+    }
+    if (period === 0) {
+      chosen.push(i++);
+      continue;
+    }
+    const kept = keep + ((repeats - keep) % 2);
+    const first = i + (repeats - kept) * period;
+    for (let j = first; j < i + repeats * period; j++) chosen.push(j);
+    i += repeats * period;
+  }
+  if (n > 0) chosen.push(n - 1);
+  return chosen;
+}
+
+function repeatsAt(ids: readonly string[], from: number, period: number, end: number): number {
+  let repeats = 1;
+  while (from + (repeats + 1) * period <= end) {
+    for (let k = 0; k < period; k++) {
+      if (ids[from + k] !== ids[from + repeats * period + k]) return repeats;
+    }
+    repeats++;
+  }
+  return repeats;
+}

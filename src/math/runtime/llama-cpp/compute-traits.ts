@@ -1,0 +1,61 @@
+/** How llama.cpp builds a family's graph where neither the model's geometry nor its tensors tell. */
+import type { FamilyId } from "../../arch/families.ts";
+import type { ExpertTraits } from "./compute-feed-forward.ts";
+
+/** Where the rows that ask for logits are picked out of all tokens: the rest is not computed from there on. */
+export type OutputsAt =
+  | "attention" // of the last layer, before the residual is added
+  | "sum" // after it
+  | "end" // after the last layer
+  | "norm"; // after the output norm
+
+export interface GraphTraits {
+  readonly outputsAt: OutputsAt;
+  /** Embeddings are scaled on their way in. */
+  readonly embeddingScaled: boolean;
+  /** Layer norm, which never works in place, rather than RMS norm. */
+  readonly layerNorm: boolean;
+  /** Attention and feed-forward both read the layer's norm, side by side. */
+  readonly parallel: boolean;
+  /** The layer's norm goes into the graph before the mixer. */
+  readonly normFirst: boolean;
+  /** The feed-forward's residual is added from the left: its memory is the one taken over. */
+  readonly residualFirst: boolean;
+  /** The norm after the feed-forward is not tied to the layer's device. */
+  readonly freePostNorm: boolean;
+  readonly experts: ExpertTraits;
+  /** Gated delta nets repeat their query and key heads. */
+  readonly deltaRepeated: boolean;
+}
+
+const PLAIN: GraphTraits = {
+  outputsAt: "attention",
+  embeddingScaled: false,
+  layerNorm: false,
+  parallel: false,
+  normFirst: false,
+  residualFirst: false,
+  freePostNorm: false,
+  experts: { gating: "all", normalised: true, sharedGate: "sigmoid" },
+  deltaRepeated: false,
+};
+
+/** @source src/models/*.cpp of the families at llama.cpp v0.5.0 */
+export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
+  llama: PLAIN,
+  qwen2: PLAIN,
+  "qwen2-moe": { ...PLAIN, experts: { gating: "all", normalised: false, sharedGate: "silu" } },
+  qwen3: PLAIN,
+  "qwen3-moe": PLAIN,
+  "qwen3-next": { ...PLAIN, outputsAt: "norm", normFirst: true, deltaRepeated: true },
+  "qwen3.5": { ...PLAIN, outputsAt: "norm", normFirst: true },
+  gemma2: { ...PLAIN, embeddingScaled: true, freePostNorm: true },
+  gemma3: { ...PLAIN, embeddingScaled: true, freePostNorm: true },
+  phi3: { ...PLAIN, residualFirst: true },
+  deepseek: PLAIN,
+  "gpt-oss": { ...PLAIN, outputsAt: "end", experts: { gating: "chosen", normalised: false, sharedGate: "sigmoid" } },
+  glm4: PLAIN,
+  "command-r": { ...PLAIN, layerNorm: true, parallel: true },
+  "falcon-h1": { ...PLAIN, outputsAt: "sum" },
+  mamba2: PLAIN,
+};
