@@ -31,7 +31,7 @@ export function gatedDeltaFromConfig(fields: Fields): GatedDelta {
   const interval = fields.optionalInt("full_attention_interval", LIMITS.layers) ?? DEFAULT_INTERVAL;
   const types = fields.optionalList("layer_types");
   const differs = types?.some((t, i) => t !== ((i + 1) % interval === 0 ? "full_attention" : "linear_attention"));
-  if (differs === true) fields.refuse(`layer_types do not have full_attention in every ${interval}th layer only`);
+  if (differs === true) fields.refuse(`layer_types differ from what full_attention_interval (${interval}) gives`);
   return {
     keyHeads: fields.int("linear_num_key_heads", LIMITS.heads),
     valueHeads: fields.int("linear_num_value_heads", LIMITS.heads),

@@ -1,49 +1,82 @@
 import { describe, expect, test } from "bun:test";
+import { specFromConfig } from "../../../src/math/arch/index.ts";
 import { countParameters } from "../../../src/math/parts/parameters.ts";
-import { LLAMA_3_8B, modelOf } from "./models.ts";
+import { publishedModels, specOfModel } from "../../fixtures/models/read.ts";
 
-describe("parameters", () => {
-  test("Llama-3-8B: 8,030,261,248, as published", () => {
-    // embedding 4096 x 128256 = 525,336,576
-    expect(countParameters(modelOf(LLAMA_3_8B))).toEqual({
-      total: 8030261248,
-      active: 8030261248 - 525336576,
-      embedding: 525336576,
+/** "8.03 B" to [8.03, 1e9, 2]: the number, its unit, its decimals. */
+function parsed(text: string): { readonly value: number; readonly unit: number; readonly decimals: number } {
+  const match = /^([0-9.]+) ?([MBT])$/.exec(text);
+  const [, digits = "", letter = ""] = match ?? [];
+  const unit = { M: 1e6, B: 1e9, T: 1e12 }[letter];
+  if (unit === undefined) throw new Error(`Cannot read "${text}" as a number of parameters`);
+  return { value: Number(digits), unit, decimals: digits.split(".")[1]?.length ?? 0 };
+}
+
+function rounded(count: number, text: string): number {
+  const { unit, decimals } = parsed(text);
+  return Number((count / unit).toFixed(decimals));
+}
+
+const KNOWN = publishedModels().flatMap(({ model, total, basis, config }) => {
+  const result = specFromConfig(config);
+  return result.status === "ok" && total !== null && basis !== null ? [{ model, total, spec: result.spec }] : [];
+});
+
+describe("total", () => {
+  test.each(KNOWN.map(({ model, total, spec }) => [model, total, spec] as const))(
+    "of %s rounds to %s",
+    (_, total, spec) => {
+      expect(rounded(countParameters(spec).total, total)).toBe(parsed(total).value);
+    },
+  );
+
+  test("is known for thirty models at least", () => {
+    expect(KNOWN.length).toBeGreaterThanOrEqual(30);
+  });
+
+  // Sums of a model's matrices, worked by hand from its config.
+  test.each([
+    // 32 layers x (2 x 4096^2 + 2 x 4096 x 1024 + 3 x 4096 x 14336 + 2 x 4096) + 2 x 128256 x 4096 + 4096
+    ["meta-llama/Meta-Llama-3-8B", 8_030_261_248],
+    // 32 x (2 x 4096^2 + 2 x 4096 x 1024 + 8 x 3 x 4096 x 14336 + 8 x 4096 + 2 x 4096) + 2 x 32000 x 4096 + 4096
+    ["mistralai/Mixtral-8x7B-v0.1", 46_702_792_704],
+    // 24 x (2 x 896^2 + 2 x 896 x 128 + 896 + 2 x 128 + 3 x 896 x 4864 + 2 x 896) + 151936 x 896 + 896
+    ["Qwen/Qwen2-0.5B-Instruct", 494_032_768],
+  ])("of %s is %d", (model, total) => {
+    expect(countParameters(specOfModel(model)).total).toBe(total);
+  });
+});
+
+describe("active", () => {
+  test("leaves out the experts that are not used and the embedding's rows", () => {
+    // 46_702_792_704 - 32 x 6 x 3 x 4096 x 14336 - 32000 x 4096
+    expect(countParameters(specOfModel("mistralai/Mixtral-8x7B-v0.1"))).toMatchObject({
+      active: 12_748_853_248,
+      embedding: 131_072_000,
     });
   });
 
-  test("a tied embedding is counted once, and used as the head", () => {
-    expect(countParameters(modelOf({ ...LLAMA_3_8B, tied: true }))).toEqual({
-      total: 8030261248 - 525336576,
-      active: 8030261248 - 525336576,
-      embedding: 525336576,
-    });
+  test("counts an embedding that is the head too", () => {
+    const { total, active, embedding } = countParameters(specOfModel("meta-llama/Llama-3.2-1B"));
+    expect(active).toBe(total);
+    expect(embedding).toBe(128_256 * 2048);
   });
 
-  test("Qwen3-30B-A3B: 30.5 billion, 8 of 128 experts at work", () => {
-    const spec = modelOf({
-      layers: 48,
-      width: 2048,
-      heads: 32,
-      kvHeads: 4,
-      headDim: 128,
-      feedForward: 768,
-      vocabulary: 151936,
-      experts: 128,
-      expertsUsed: 8,
-      headNorms: true,
-    });
-    const { total, active, embedding } = countParameters(spec);
-    // safetensors of the hub: 30,532,122,624
-    expect(total).toBe(30532122624);
-    expect(embedding).toBe(311164928);
-    // experts: 48 x 128 x 3 x 2048 x 768 = 28,991,029,248, of which 120 of 128 rest
-    expect(active).toBe(30532122624 - 311164928 - 27179089920);
+  test.each([
+    ["openai/gpt-oss-20b", "3.6B"],
+    ["openai/gpt-oss-120b", "5.1B"],
+    ["Qwen/Qwen3-235B-A22B", "22B"],
+    ["moonshotai/Kimi-K2-Instruct", "32B"],
+    ["deepseek-ai/DeepSeek-V3", "37B"],
+  ])("of %s rounds to its card's %s", (model, card) => {
+    expect(rounded(countParameters(specOfModel(model)).active, card)).toBe(parsed(card).value);
   });
 
-  test("MTP blocks are not counted", () => {
-    const spec = modelOf({ ...LLAMA_3_8B, layers: 2 });
-    const withBlock = { ...spec, mtpLayers: spec.layers.slice(1) };
-    expect(countParameters(withBlock)).toEqual(countParameters(spec));
+  test.each([
+    ["mistralai/Mixtral-8x7B-v0.1", "12.9B"],
+    ["Qwen/Qwen1.5-MoE-A2.7B-Chat", "2.7B"],
+  ])("of %s with the whole embedding rounds to %s, as its card counts", (model, card) => {
+    const { active, embedding } = countParameters(specOfModel(model));
+    expect(rounded(active + embedding, card)).toBe(parsed(card).value);
   });
 });
