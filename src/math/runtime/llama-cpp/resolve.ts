@@ -61,7 +61,7 @@ export function resolveOptions(model: ModelSpec, asked: PlanOptions, machine: Ma
       hint: "leave --flash-attention on, or keep V in f16",
     };
   }
-  const refusedCache = refuseKvTypes(model, kvTypeK, kvTypeV);
+  const refusedCache = refuseKvTypes(model, kvTypeK, kvTypeV, flashAttention);
   if (refusedCache !== null) return refusedCache;
 
   const all = offloadableLayers(model);
@@ -122,11 +122,16 @@ export function outputRows(program: LlamaCppOptions["program"], sequences: numbe
   return program === "llama-server" ? sequences : batch;
 }
 
-/** Rows of a quantized cache are made of whole blocks of 32, head by head; MLA reads V out of K. */
+/**
+ * Rows of a quantized cache are made of whole blocks of 32: head by head with flash attention, else all heads together
+ * (where llama.cpp asks nothing first, and aborts). MLA reads V out of K.
+ * @source src/llama-context.cpp llama_init_from_model at llama.cpp v0.5.0, asked itself: tests/differential
+ */
 function refuseKvTypes(
   model: ModelSpec,
   k: LlamaCppOptions["kvTypeK"],
   v: LlamaCppOptions["kvTypeV"],
+  flashAttention: boolean,
 ): Resolution | null {
   for (const layer of model.layers) {
     for (const mixer of layer.mixers) {
@@ -139,7 +144,11 @@ function refuseKvTypes(
           hint: `take --kv-type ${k.toLowerCase()}`,
         };
       }
-      if ((isQuantized(k) && mixer.headDimK % 32 !== 0) || (isQuantized(v) && mixer.headDimV % 32 !== 0)) {
+      const together = flashAttention ? 1 : mixer.kvHeads;
+      if (
+        (isQuantized(k) && (together * mixer.headDimK) % 32 !== 0) ||
+        (isQuantized(v) && (together * mixer.headDimV) % 32 !== 0)
+      ) {
         return {
           status: "refused",
           reason: `llama.cpp can't quantize the cache of layer ${layer.index}: its heads have ${mixer.headDimK} and ${mixer.headDimV} elements, and blocks hold 32`,
