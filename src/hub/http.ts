@@ -75,7 +75,7 @@ export function createHttp(options: HttpOptions): Http {
           url = checkedUrl(hub, new URL(location, url).href);
           continue;
         }
-        const body = await readBody(response, limit(response), heard, (n) => {
+        const body = await readBody(response, start, limit(response), heard, (n) => {
           bytes += n;
         });
         return { status: response.status, headers: response.headers, body };
@@ -150,8 +150,10 @@ function checkedUrl(hub: URL, text: string): URL {
   );
 }
 
+/** @param url  as it was asked for: the one that a redirect led to may carry a signature, which no message shows */
 async function readBody(
   response: Response,
+  url: string,
   limit: number,
   heard: () => void,
   count: (bytes: number) => void,
@@ -168,13 +170,13 @@ async function readBody(
     length += value.length;
     if (length > limit) {
       await reader.cancel();
-      throw new AppError("network", `Cannot take the answer of "${response.url}": it is longer than ${limit} bytes`);
+      throw new AppError("network", `Cannot take the answer of "${url}": it is longer than ${limit} bytes`);
     }
     pieces.push(value);
   }
   const said = response.headers.get("Content-Length");
   if (said !== null && response.headers.get("Content-Encoding") === null && Number(said) > length) {
-    throw ended(response.url, length);
+    throw ended(url, length);
   }
   const body = new Uint8Array(length);
   let at = 0;

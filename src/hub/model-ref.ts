@@ -1,5 +1,5 @@
 /** MODEL as people write it, told apart before anything is read. */
-import { statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { AppError } from "../errors.ts";
@@ -117,8 +117,24 @@ function fileRef(path: string): ModelRef {
 
 function noConfig(path: string): AppError {
   return new AppError("not_found", `Cannot read "${path}" as a model: the folder has no config.json`, {
-    hint: "give the model's folder, or one .gguf file in it",
+    hint: ggufHint(path),
   });
+}
+
+/** The files that were perhaps meant, by name. */
+function ggufHint(folder: string): string {
+  const ggufs = namesIn(folder).filter((name) => /\.gguf$/i.test(name));
+  if (ggufs.length === 0) return "give the model's folder, or a .gguf file";
+  const more = ggufs.length > 5 ? ` or another of ${ggufs.length}` : "";
+  return `give one .gguf file in it: ${ggufs.slice(0, 5).join(", ")}${more}`;
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).toSorted();
+  } catch {
+    return [];
+  }
 }
 
 function isHubId(id: string): boolean {

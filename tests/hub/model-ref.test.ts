@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { homedir } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { AppError, type ErrorCode } from "../../src/errors.ts";
 import { type LookAt, type ModelRef, parseModelRef } from "../../src/hub/model-ref.ts";
@@ -51,7 +53,7 @@ const BAD: [text: string, code: ErrorCode, message: RegExp, hint: RegExp][] = [
   ["./org/name", "not_found", /no such file or folder/, /folder/],
   ["none.gguf", "not_found", /no such file or folder/, /no folder/],
   ["C:\\models\\x.gguf", "not_found", /no such file or folder/, /folder/],
-  ["/m/empty", "not_found", /has no config\.json/, /one \.gguf file/],
+  ["/m/empty", "not_found", /has no config\.json/, /a \.gguf file/],
   ["/m/hf/model.safetensors", "usage", /whole folder/, /give the folder "\/m\/hf"/],
   ["/m/hf/config.json", "usage", /whole folder/, /give the folder "\/m\/hf"/],
   ["ollama:llama3.2:3b", "unsupported", /Ollama by name are not supported yet/, /--modelfile/],
@@ -83,6 +85,16 @@ describe("parseModelRef", () => {
     expect(error.code).toBe(code);
     expect(error.message).toMatch(message);
     expect(error.hint).toMatch(hint);
+  });
+
+  test("a folder of GGUF files: the hint names them", () => {
+    const folder = mkdtempSync(join(tmpdir(), "hwledger-ref-"));
+    try {
+      for (const name of ["b.gguf", "a.gguf", "notes.txt"]) writeFileSync(join(folder, name), "");
+      expect(errorIn(() => parseModelRef(folder)).hint).toBe("give one .gguf file in it: a.gguf, b.gguf");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("any text is a reference or an AppError, and a hub id never leads out of a folder", () => {

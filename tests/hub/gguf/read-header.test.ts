@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { AppError, type ErrorCode } from "../../../src/errors.ts";
 import { FIRST_SHARD_STEPS, type FileHeader, readHeader } from "../../../src/hub/gguf/read-header.ts";
-import { dumpNames, fileFromDump, headerFromDump, readDump } from "../../fixtures/gguf-dumps.ts";
+import { dumpNames, fileFromDump, type GgufDump, headerFromDump, readDump } from "../../fixtures/gguf-dumps.ts";
 import { encodeGguf, type GgufFile, type KvValue } from "../../fixtures/gguf-writer.ts";
 import { memorySource } from "./memory-source.ts";
 
@@ -240,9 +240,18 @@ describe("readHeader refuses", () => {
   });
 });
 
+/** The dump with a vocabulary of at most 2000 words: still walked, and the test stays short. */
+function shortDump(name: string): GgufDump {
+  const dump = readDump(name);
+  const entries = Object.entries(dump.kv).map(([key, entry]) =>
+    "arr" in entry ? ([key, { ...entry, length: Math.min(entry.length, 2000) }] as const) : ([key, entry] as const),
+  );
+  return { ...dump, kv: Object.fromEntries(entries) };
+}
+
 describe("published files", () => {
   test.each(dumpNames())("%s comes back as its dump has it", async (name) => {
-    const dump = readDump(name);
+    const dump = shortDump(name);
     const { header } = await read(fileFromDump(dump));
     const want = headerFromDump(dump);
     expect(header.architecture).toBe(want.architecture);
