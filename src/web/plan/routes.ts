@@ -1,0 +1,120 @@
+/** The Plan page and its API. A fragment and its page are made by the same functions; `HX-Request` decides which goes out. */
+import { Elysia } from "elysia";
+import { AppError } from "../../errors.ts";
+import { plan } from "../../math/plan.ts";
+import { parseRequest } from "../../request.ts";
+import { errorBox, errorJson, statusOf, toAppError } from "../errors.ts";
+import { type Html, html } from "../html.ts";
+import { askedAnswer } from "./asked.ts";
+import { batchResponse } from "./batch.ts";
+import type { PlanDeps } from "./deps.ts";
+import { type FormValues, formOf } from "./fields.ts";
+import { parseJson } from "./json.ts";
+import { hereOf, loadPage } from "./load.ts";
+import { openApi } from "./openapi.ts";
+import { requestOfForm } from "./request.ts";
+import { type Found, foundFragment } from "./search-view.ts";
+import { planMain, planPage, searchPage, startPage } from "./view.ts";
+
+/** Larger than any request or form of ours. */
+const MAX_BODY = 256 * 1024;
+const MOST_HITS = 12;
+
+export function planRoutes(deps: PlanDeps, version: string) {
+  return new Elysia({ name: "plan" })
+    .get("/", () => redirect("/plan"))
+    .get("/plan", async ({ request }) => {
+      const form = formOf(new URL(request.url).searchParams);
+      if (form.model === undefined) return page(startPage(form, await deps.modelsOnDisk(), await hereOf(deps)), 200);
+      const { page: shown, status } = await loadPage(form, deps);
+      return page(isFragment(request) ? planMain(shown) : planPage(shown), status);
+    })
+    .get("/plan/search", async ({ request }) => {
+      const form = formOf(new URL(request.url).searchParams);
+      const found = await find(form.model ?? "", deps);
+      return page(isFragment(request) ? foundFragment(found, form) : searchPage(found, form, await hereOf(deps)), 200);
+    })
+    .get("/plan/alive", () => new Response(null, { status: 204 }))
+    .post(
+      "/plan/ask",
+      async ({ request }) => {
+        const form = formOf(new URLSearchParams(await bodyText(request)));
+        const { fragment, status } = await ask(form, deps);
+        if (isFragment(request)) return page(fragment, status);
+        const { page: shown } = await loadPage(form, deps);
+        return page(planPage({ ...shown, asked: fragment }), status);
+      },
+      { parse: "none" },
+    )
+    .post("/api/plan", async ({ request }) => await answer(await bodyText(request), deps), { parse: "none" })
+    .post(
+      "/api/plan/batch",
+      ({ request }) => batchResponse(request.body, async (value) => plan((await deps.open(parseRequest(value))).input)),
+      { parse: "none" },
+    )
+    .get("/api/openapi.json", () => Response.json(openApi(version)));
+}
+
+function isFragment(request: Request): boolean {
+  return request.headers.get("hx-request") === "true";
+}
+
+function page(markup: Html, status: number): Response {
+  return new Response(markup.toString(), {
+    status,
+    headers: { "content-type": "text/html; charset=utf-8", "cache-control": "no-store", vary: "HX-Request" },
+  });
+}
+
+function redirect(to: string): Response {
+  return new Response(null, { status: 302, headers: { location: to } });
+}
+
+/** @throws {AppError} when there is more of it than a form has */
+async function bodyText(request: Request): Promise<string> {
+  const tooLong = new AppError("usage", `Cannot read the request: its body is longer than ${MAX_BODY} bytes`);
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY) throw tooLong;
+  const text = await request.text();
+  if (text.length > MAX_BODY) throw tooLong;
+  return text;
+}
+
+async function answer(text: string, deps: PlanDeps): Promise<Response> {
+  try {
+    const asked = parseRequest(parseJson(text));
+    const result = asked.askEngine ? await deps.ask(asked) : plan((await deps.open(asked)).input);
+    if (result.error === undefined) return Response.json(result);
+    throw new AppError("usage", result.error.message, { hint: result.error.hint });
+  } catch (error) {
+    const known = toAppError(error);
+    return Response.json(errorJson(known), { status: statusOf(known) });
+  }
+}
+
+async function find(asked: string, deps: PlanDeps): Promise<Found> {
+  const words = asked.toLowerCase();
+  const disk = (await deps.modelsOnDisk())
+    .filter((model) => `${model.label} ${model.name} ${model.ref}`.toLowerCase().includes(words))
+    .slice(0, MOST_HITS);
+  // Two letters would match half the hub, and a path names no repository.
+  if (asked.length < 3 || /^[./~]|\.gguf$/.test(asked)) return { asked, disk, hub: [], hubProblem: null };
+  try {
+    return { asked, disk, hub: (await deps.search(asked)).slice(0, MOST_HITS), hubProblem: null };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return { asked, disk, hub: [], hubProblem: `${error.message}.` };
+  }
+}
+
+async function ask(form: FormValues, deps: PlanDeps): Promise<{ readonly fragment: Html; readonly status: number }> {
+  const checked = requestOfForm(form);
+  if (checked.status === "wrong") {
+    return { fragment: html`<p class="fielderr">${Object.values(checked.errors).join(" ")}</p>`, status: 422 };
+  }
+  try {
+    return { fragment: askedAnswer(await deps.ask(checked.request)), status: 200 };
+  } catch (error) {
+    const known = toAppError(error);
+    return { fragment: errorBox(known), status: statusOf(known) };
+  }
+}

@@ -1,0 +1,265 @@
+/** The settings column: what moves the plan. Values that nobody gave are the engine's own, shown as placeholders. */
+import { formatBytes, formatInteger } from "../../math/format.ts";
+import { KV_TYPES } from "../../math/options.ts";
+import { asFile } from "../../math/parts/presets-recognise.ts";
+import { isPresetId } from "../../math/parts/presets-table.ts";
+import { EXACT, sizeWeights } from "../../math/parts/weights.ts";
+import type { PlanInput } from "../../math/plan-input.ts";
+import { offloadableLayers } from "../../math/runtime/llama-cpp/placement.ts";
+import { presetsOf } from "../../math/weights-choice.ts";
+import { type Html, html } from "../html.ts";
+import { choiceSetting, type Option, selectSetting, sliderSetting } from "./controls.ts";
+import { defaultOf, type FormValues, planHref, withValues } from "./fields.ts";
+import { smallMib } from "./legend.ts";
+import { contextPlaces, placeOf, SEQUENCE_PLACES, UBATCH_PLACES } from "./positions.ts";
+import type { FieldErrors } from "./request.ts";
+import type { Scene } from "./scene.ts";
+
+export interface SettingsView {
+  readonly form: FormValues;
+  readonly errors: FieldErrors;
+  readonly scene: Scene | null;
+}
+
+export function settingsPanel(view: SettingsView): Html {
+  const { form } = view;
+  return html`<section class="settings" aria-labelledby="h-settings"><div class="head"><h2 id="h-settings">Settings</h2><a class="btn quiet" href="${planHref(kept(form))}">Reset</a></div>${contextSetting(view)}${sequencesSetting(view)}${weightsSetting(view)}${kvTypeSetting(view)}${gpuLayersSetting(view)}${moreSettings(view)}</section>`;
+}
+
+/** What Reset keeps: which model, engine and device. */
+function kept(form: FormValues): FormValues {
+  const { model, engine, device } = form;
+  return withValues({}, { model: model ?? "", engine: engine ?? "", device: device ?? "" });
+}
+
+const text = ({ form, errors }: SettingsView, field: string, label: string) => ({
+  field,
+  label,
+  value: form[field] ?? "",
+  error: errors[field] ?? null,
+});
+
+const option = (view: SettingsView, name: string): number | null => {
+  const value = view.scene?.drawn?.plan.options[name];
+  return typeof value === "number" ? value : null;
+};
+
+function contextSetting(view: SettingsView): Html {
+  const { scene, form } = view;
+  const trained = scene?.result.model.context_trained ?? null;
+  const now = option(view, "context");
+  const places = trained === null ? null : contextPlaces(trained);
+  const base = text(view, "context", "Context");
+  return sliderSetting({
+    ...base,
+    value: base.error !== null || now === null ? base.value : formatInteger(now),
+    unit: "tokens",
+    placeholder: "8,192",
+    places: places === null ? null : { now: placeOf(places, now ?? 0), last: places.length - 1 },
+    note: trained === null || places === null ? null : contextNote(scene, form, places[0] ?? 1024, trained),
+    moves: scene === null ? null : contextMoves(scene),
+  });
+}
+
+export function contextNote(scene: Scene | null, form: FormValues, lowest: number, trained: number): Html {
+  const longest = scene?.result.limits.max_context ?? null;
+  return html`<span>${formatInteger(lowest)}</span>${
+    longest === null
+      ? html`<span>${scene?.drawn == null ? "" : "no context fits"}</span>`
+      : html`<a id="use-longest" href="${planHref(withValues(form, { context: String(longest) }))}" data-context="${longest}">most that fits ${formatInteger(longest)}</a>`
+  }<span>${formatInteger(trained)}</span>`;
+}
+
+export function contextMoves({ drawn }: Scene): Html | null {
+  if (drawn === null) return null;
+  const kv = drawn.plan.layers.kv.reduce((sum, bytes) => sum + bytes, 0);
+  const growth = drawn.growth.reduce((sum, bytes) => sum + bytes, 0);
+  if (kv === 0) return html`<span class="sw state"></span>no cache grows with the context`;
+  return html`<span class="sw kv"></span>KV <b>${formatBytes(kv)}</b> · one more 1,024 tokens <b>+${smallMib(growth)}</b>`;
+}
+
+function sequencesSetting(view: SettingsView): Html {
+  const now = option(view, "sequences");
+  const base = text(view, "sequences", "Sequences at once");
+  return sliderSetting({
+    ...base,
+    value: base.error !== null || now === null ? base.value : String(now),
+    unit: "",
+    placeholder: "1",
+    places: now === null ? null : { now: placeOf(SEQUENCE_PLACES, now), last: SEQUENCE_PLACES.length - 1 },
+    note: view.scene === null ? null : sequencesNote(view.scene),
+    moves: null,
+  });
+}
+
+export function sequencesNote({ result }: Scene): Html {
+  const most = result.limits.max_sequences;
+  return html`<span>1</span><span>${most === null ? "none fits at this context" : `${formatInteger(most)} ${most === 1 ? "fits" : "fit"} at this context`}</span><span>256</span>`;
+}
+
+/** A repository's real files, else what llama-quantize can make. */
+function weightsSetting(view: SettingsView): Html {
+  const { scene } = view;
+  const base = text(view, "weights", "Weights");
+  const spec = scene?.input.subject.spec;
+  if (scene === null || spec === undefined || spec.status !== "ok")
+    return selectSetting({
+      ...base,
+      options: [{ value: base.value, text: base.value === "" ? "as the files have it" : base.value }],
+      note: null,
+    });
+  const { choices } = scene.input.subject;
+  const own = spec.spec.tensorSource === "file" ? asFile(spec.spec) : null;
+  const options: Option[] = [
+    {
+      value: "",
+      text:
+        own === null
+          ? "BF16, not quantised"
+          : `${own.weights?.name ?? "as the file has it"} · ${gb(sizeWeights(own, EXACT).total)} · this file`,
+    },
+  ];
+  const list = choices.length > 0 ? choices : presetsOf(spec.spec);
+  for (const { name, bytes } of list) {
+    if (name !== own?.weights?.name) options.push({ value: name, text: `${name} · ${gb(bytes)}` });
+  }
+  const value = base.value.toUpperCase() === own?.weights?.name.toUpperCase() ? "" : base.value;
+  if (!options.some((o) => o.value === value)) options.push({ value, text: value });
+  return selectSetting({ ...base, value, options, note: weightsNote(scene, choices.length) });
+}
+
+export function weightsNote(scene: Scene, files: number): Html {
+  const label = scene.drawn?.model.weights ?? null;
+  const best = scene.result.limits.best_weights;
+  const where =
+    files > 0
+      ? `${files} files in the repository`
+      : label?.basis === "exact"
+        ? "exact"
+        : "sizes by llama-quantize’s rules";
+  return html`<span>${where}</span>${best !== null && html`<span>largest that fits ${best}</span>`}`;
+}
+
+/** Vendors' gigabytes: what a download is called. */
+function gb(bytes: number): string {
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.round(bytes / 1e6)} MB`;
+}
+
+/** Whether the page can price these weights itself, without reading another file. */
+export function isComputable(input: PlanInput, name: string): boolean {
+  return name === "" || isPresetId(name.toUpperCase()) || input.subject.choices.length === 0;
+}
+
+const KV_SHORT = ["f16", "q8_0", "q4_0"];
+
+function kvTypeSetting(view: SettingsView): Html {
+  const base = text(view, "kv_type", "KV cache type");
+  const value = base.value === "" ? defaultOf("kv_type") : base.value.toLowerCase();
+  const options = KV_SHORT.includes(value) ? KV_SHORT : [...KV_SHORT, value];
+  return choiceSetting({
+    ...base,
+    value,
+    options: options.map((type) => ({ value: type, text: type.replace(",", " · ") })),
+    note: view.scene === null ? null : kvTypeNote(view.scene),
+  });
+}
+
+export function kvTypeNote({ drawn }: Scene): Html {
+  if (drawn === null) return html``;
+  const kv = drawn.plan.layers.kv.reduce((sum, bytes) => sum + bytes, 0);
+  if (kv === 0) return html`<span>this model has no KV cache</span>`;
+  if (drawn.plan.options.kv_type !== "f16")
+    return html`<span>quantised: converted in scratch that compute holds</span>`;
+  return html`<span>q8_0 would save ${formatBytes(kv * (1 - 34 / 64))} of KV</span>`;
+}
+
+function gpuLayersSetting(view: SettingsView): Html | null {
+  const { scene } = view;
+  const base = text(view, "gpu_layers", "Layers on GPU");
+  if (scene?.drawn == null || scene.machine.accelerators.length === 0) {
+    return base.value === "" && base.error === null
+      ? null
+      : sliderSetting({ ...base, unit: "", placeholder: "auto", places: null, note: null, moves: null });
+  }
+  const all = offloadableLayers(scene.drawn.model);
+  const now = option(view, "gpu_layers") ?? all;
+  return sliderSetting({
+    ...base,
+    unit: "",
+    placeholder: now >= all ? `all ${all}` : `auto: ${now}`,
+    places: { now, last: all },
+    note: gpuLayersNote(scene),
+    moves: null,
+  });
+}
+
+export function gpuLayersNote({ drawn, result }: Scene): Html {
+  if (drawn === null) return html``;
+  const all = offloadableLayers(drawn.model);
+  const most = result.limits.gpu_layers;
+  return html`<span>0</span><span>${most !== null && (most >= all ? "all fit, the head counts as one" : `${most} fit`)}</span><span>${all}</span>`;
+}
+
+function moreSettings(view: SettingsView): Html {
+  const { form } = view;
+  const ubatch = option(view, "ubatch") ?? 512;
+  const base = text(view, "ubatch", "Tokens a step (ubatch)");
+  const select = (field: string, label: string, options: readonly Option[]): Html =>
+    selectSetting({ ...text(view, field, label), value: form[field] ?? defaultOf(field), options, note: null });
+  const same = (...values: readonly string[]): Option[] => values.map((value) => ({ value, text: value }));
+  const plain = (field: string, label: string, placeholder: string): Html =>
+    sliderSetting({ ...text(view, field, label), unit: "", placeholder, places: null, note: null, moves: null });
+  const open = MORE_FIELDS.some((field) => form[field] !== undefined || view.errors[field] !== undefined);
+  return html`<details class="more"${open && html` open`}><summary>More<span class="then">batch, flash attention, split, experts</span></summary>${sliderSetting(
+    {
+      ...base,
+      unit: "",
+      placeholder: "512",
+      places:
+        view.scene?.drawn == null ? null : { now: placeOf(UBATCH_PLACES, ubatch), last: UBATCH_PLACES.length - 1 },
+      note: null,
+      moves: html`<span class="sw compute"></span>compute, once per step`,
+    },
+  )}${plain("batch", "Tokens a batch", "2,048")}${kvPair(view)}${select("flash_attention", "Flash attention", same("auto", "on", "off"))}${select(
+    "kv_unified",
+    "KV pool",
+    [
+      { value: "false", text: "one for each sequence" },
+      { value: "true", text: "shared by all sequences" },
+    ],
+  )}${select("swa_full", "Windowed layers", [
+    { value: "false", text: "as long as the window" },
+    { value: "true", text: "full length" },
+  ])}${select("split_mode", "Split over GPUs", same("layer", "row", "none"))}${plain("tensor_split", "Shares of the GPUs", "by free memory")}${plain("cpu_moe_layers", "Layers with experts in system memory", "0")}${plain("override_tensor", "Override tensor", "REGEX=BUFFER")}${select("program", "Program", same("llama-server", "llama-cli", "llama-bench", "api"))}${hiddenFields(form)}<div class="submit nojs"><button class="primary">Calculate</button></div></details>`;
+}
+
+const MORE_FIELDS = [
+  "ubatch",
+  "batch",
+  "flash_attention",
+  "kv_unified",
+  "swa_full",
+  "split_mode",
+  "tensor_split",
+  "cpu_moe_layers",
+  "override_tensor",
+  "program",
+];
+
+/** K and V apart: for script, since a form has one field for both. */
+function kvPair({ form }: SettingsView): Html {
+  const [k, v = k] = (form.kv_type ?? defaultOf("kv_type")).toLowerCase().split(",");
+  const types = KV_TYPES.map((type) => type.toLowerCase());
+  const list = (id: string, label: string, chosen: string | undefined): Html =>
+    html`<div class="setting"><div class="row"><label for="${id}">${label}</label></div><select id="${id}" autocomplete="off">${types.map(
+      (type) => html`<option value="${type}"${type === chosen && html` selected`}>${type}</option>`,
+    )}</select></div>`;
+  return html`<div class="pair js">${list("kv-k", "K cache", k)}${list("kv-v", "V cache", v)}</div>`;
+}
+
+/** Fields of the request without a control of their own stay in the address. */
+function hiddenFields(form: FormValues): Html {
+  return html`${["engine_version", "reserve_bytes", "prompt_tokens", "at_context"].map(
+    (field) => form[field] !== undefined && html`<input type="hidden" name="${field}" value="${form[field]}">`,
+  )}`;
+}
