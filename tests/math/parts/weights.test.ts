@@ -71,6 +71,23 @@ describe("the engine's model buffers", () => {
     }
   });
 
+  test("one GPU with the last layers: those, output, and other once a layer is there", () => {
+    // Architectures whose tensors outside the layers have rules of their own, none of ours.
+    const others = new Set(["rwkv6", "rwkv7", "nomic-bert", "gemma3n"]);
+    const partly = accountingRows().filter((row) => row.devices === 1 && row.gpuLayers > 0 && !others.has(row.arch));
+    expect(partly.length).toBe(182);
+    for (const row of partly) {
+      const spec = specOf(row);
+      const sizes = sizeWeights(spec, CUDA);
+      const first = Math.max(spec.layers.length + spec.mtpLayers.length + 1 - row.gpuLayers, 0);
+      const layers = sizes.layers.slice(first).reduce((a, b) => a + b, 0);
+      const other = first < spec.layers.length ? sizes.other : 0;
+      expect(layers + sizes.output + other, `${row.id} ${row.model} ${row.weights}`).toBe(
+        row.measured.model.CUDA0 ?? 0,
+      );
+    }
+  });
+
   test("parts sum to the total", () => {
     for (const row of rows.slice(0, 100)) {
       const spec = specOf(row);
