@@ -7,6 +7,7 @@ import { z } from "zod";
 import { AppError } from "../errors.ts";
 import type { ByteSource } from "./byte-source.ts";
 import type { Answer, Http } from "./http.ts";
+import { isRepoId, isRepoPath } from "./repo-path.ts";
 
 export interface RepoInfo {
   readonly id: string;
@@ -40,7 +41,7 @@ export interface HubClient {
 }
 
 const INFO = z.object({
-  name: z.string(),
+  name: z.string().refine(isRepoId),
   sha: z.string().regex(/^[0-9a-f]{40}$/),
   gated: z.union([z.literal(false), z.string()]).catch(false),
   safetensors: z
@@ -48,7 +49,11 @@ const INFO = z.object({
     .nullish()
     .catch(null),
 });
-const FILE = z.object({ type: z.string(), path: z.string().min(1), size: z.number().int().nonnegative().safe() });
+const FILE = z.object({
+  type: z.string(),
+  path: z.string().refine(isRepoPath),
+  size: z.number().int().nonnegative().safe(),
+});
 const HIT = z.object({
   name: z.string(),
   downloads: z.number().catch(0),

@@ -3,6 +3,7 @@ import { readdirSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { AppError } from "../errors.ts";
+import { isRepoId } from "./repo-path.ts";
 
 export type ModelRef =
   /** `pick`: a quantisation ("Q4_K_M") or a path in the repository ("x.gguf"); null for the repository as a whole. */
@@ -19,8 +20,6 @@ const lookOnDisk: LookAt = (path) => {
   return stat.isDirectory() ? "folder" : "file";
 };
 
-/** Letters, digits, `-`, `_`, `.`; as the hub: 96 at most, no `--`, no `..`, neither at an end. */
-const NAME = /^(?!.*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?$/;
 const REVISION = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/;
 const MAX_LENGTH = 4096;
 
@@ -47,7 +46,7 @@ export function parseModelRef(text: string, look: LookAt = lookOnDisk): ModelRef
   if (found === "folder") {
     if (look(join(path, "config.json")) === "file") return { kind: "folder", path };
     // A folder that happens to be called as a repository is: the hub is meant.
-    if (isPathLike(name) || !isHubId(name)) throw noConfig(path);
+    if (isPathLike(name) || !isRepoId(name)) throw noConfig(path);
   }
   if (isPathLike(name)) throw noSuchPath(name, path, look);
   return parseHubRef(name.replace(/^(?:hf\.co|huggingface\.co)\//i, ""), name);
@@ -137,11 +136,6 @@ function namesIn(folder: string): string[] {
   }
 }
 
-function isHubId(id: string): boolean {
-  const parts = id.split("/");
-  return parts.length <= 2 && parts.every((part) => NAME.test(part));
-}
-
 function noSuchPath(name: string, path: string, look: LookAt): AppError {
   const parent = resolve(path, "..");
   const hint =
@@ -155,7 +149,7 @@ function parseHubRef(ref: string, name: string): ModelRef {
   const colon = ref.indexOf(":");
   const pick = colon === -1 ? null : ref.slice(colon + 1);
   const [id = "", revision = null, ...more] = (colon === -1 ? ref : ref.slice(0, colon)).split("@");
-  if (more.length > 0 || !isHubId(id)) throw noName(name);
+  if (more.length > 0 || !isRepoId(id)) throw noName(name);
   if (revision !== null && !REVISION.test(revision)) {
     throw new AppError("usage", `Cannot find "${name}": "${revision}" is no revision`, {
       hint: "give a branch, a tag or a commit after the @",

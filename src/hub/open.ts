@@ -5,6 +5,7 @@ import { AppError } from "../errors.ts";
 import type { GgufHeader, RawConfig } from "../math/arch/family.ts";
 import { specFromConfig, specFromGguf } from "../math/arch/index.ts";
 import type { SpecResult } from "../math/model.ts";
+import { asFile } from "../math/parts/presets-recognise.ts";
 import { fileError, withFile } from "./byte-source.ts";
 import { createHubCache } from "./cache.ts";
 import { createHubClient } from "./client.ts";
@@ -91,8 +92,10 @@ export async function openModel(model: string | ModelRef, deps: RepoDeps): Promi
 
 async function openFile(path: string): Promise<OpenedModel> {
   const model = await readGgufModel(path, withFile);
+  const described = fromGguf(model);
   const chosen: FileChoice = {
-    name: quantOfPath(basename(path)) ?? basename(path),
+    // A file under a name that says nothing (Ollama's blobs) is named by what its header says.
+    name: quantOfPath(basename(path)) ?? typesOf(described) ?? basename(path),
     format: "gguf",
     role: "model",
     paths: model.shards,
@@ -100,7 +103,14 @@ async function openFile(path: string): Promise<OpenedModel> {
     bitsPerWeight: bitsPerWeight(model.fileBytes, model),
     missingParts: 0,
   };
-  return { ...onDisk("file", path), ...fromGguf(model), files: [chosen], chosen };
+  return { ...onDisk("file", path), ...described, files: [chosen], chosen };
+}
+
+function typesOf({ spec, gguf }: ReturnType<typeof fromGguf>): string | null {
+  const fileType = gguf.metadata.get("general.file_type");
+  return spec.status === "ok"
+    ? (asFile(spec.spec, typeof fileType === "number" ? fileType : null).weights?.name ?? null)
+    : null;
 }
 
 async function openFolder(path: string): Promise<OpenedModel> {

@@ -11,6 +11,7 @@ import type { HubCache } from "./cache.ts";
 import type { HubClient, HubFile } from "./client.ts";
 import { headerFromJson, headerToJson } from "./gguf/header-json.ts";
 import { type GgufModel, type LendSource, readGgufModel } from "./gguf/read-model.ts";
+import { isRepoPath } from "./repo-path.ts";
 import { filesBelow, findSnapshot } from "./shared-cache.ts";
 
 export interface RepoDeps {
@@ -38,7 +39,9 @@ export interface Repo {
 const LISTING = z.object({
   schema: z.literal("hwledger.repo/1"),
   elements_by_dtype: z.record(z.string(), z.number()).nullable(),
-  files: z.array(z.object({ path: z.string(), size: z.number().int().nonnegative().safe() })).readonly(),
+  files: z
+    .array(z.object({ path: z.string().refine(isRepoPath), size: z.number().int().nonnegative().safe() }))
+    .readonly(),
 });
 
 const COMMIT = /^[0-9a-f]{40}$/;

@@ -31,6 +31,7 @@ const MOODY: readonly FakeRepo[] = [
   { id: "acme/long", mood: "long", files: [SMALL()] },
   { id: "acme/elsewhere", mood: "elsewhere", files: [SMALL()] },
   { id: "acme/liar", files: [{ ...SMALL(), sizeSaid: 5_000_000_000 }] },
+  { id: "acme/evil", files: [CONFIG, { path: "../../evil.gguf", bytes: new Uint8Array(1) }] },
   { id: "acme/adapter", files: [textFile("adapter_config.json", "{}")] },
   { id: "acme/nothing", files: [textFile("README.md", "")] },
   { id: "acme/list", files: [textFile("config.json", "[]")] },
@@ -229,6 +230,7 @@ describe("the hub's refusals", () => {
     ["acme/long", "network", /longer than \d+ bytes/, /./],
     ["acme/elsewhere", "network", /only https is followed/, /./],
     ["acme/liar", "malformed", /list says 5000000000 bytes, and its server \d+/, /./],
+    ["acme/evil", "malformed", /not what the API says/, /./],
     ["acme/adapter", "unsupported", /an adapter, not a model/, /made for/],
     ["acme/nothing", "unsupported", /neither config\.json nor a whole GGUF/, /./],
     ["acme/list", "malformed", /no JSON object/, /./],
@@ -285,6 +287,12 @@ describe("from the disk", () => {
     expect(opened).toMatchObject({ id: path, source: "file", revision: null, downloadBytes: 0, fetchedAt: null });
     expect(opened.chosen).toMatchObject({ name: "Q4_K_M", bytes: written.fileBytes, paths: [path] });
     expect(hub.requests).toEqual([]);
+  });
+
+  test("a file whose name says nothing is named by its header", async () => {
+    const path = join(folder, "sha256-0123");
+    writeGguf(path, accountedGguf("meta-llama/Llama-3.2-1B", "Q8_0"));
+    expect((await openModel(path, deps())).chosen?.name).toBe("Q8_0");
   });
 
   test("a split one by its second part", async () => {
