@@ -11,7 +11,14 @@ import type { GgufHeader } from "./family.ts";
 import { defineFamily, layOut, plainLayer } from "./family-builder.ts";
 import { type Fields, LIMITS, orNone, repeat } from "./fields.ts";
 import { attention } from "./heads.ts";
-import { feedForwardTensors, gatedDense, type LayerTraits, PLAIN_LAYER, traitsFromGguf } from "./standard.ts";
+import {
+  everyLayer,
+  feedForwardTensors,
+  gatedDense,
+  type LayerTraits,
+  PLAIN_LAYER,
+  traitsFromGguf,
+} from "./standard.ts";
 import { blockTensor, norms, PLAIN_EXPERTS } from "./tensors.ts";
 
 const UNTIED = { tiedByDefault: false };
@@ -35,10 +42,14 @@ interface FeedForwardCounts {
 
 function feedForwards(fields: Fields, decoder: Decoder, counts: FeedForwardCounts): readonly FeedForward[] {
   const { leadingDense, denseWidth, experts, expertsUsed, expertWidth, sharedExperts } = counts;
+  const blocks = decoder.layerCount + decoder.mtpCount;
+  const dense = gatedDense(denseWidth);
+  if (experts === 0) {
+    if (leadingDense < blocks) fields.refuse(`no experts, and only ${leadingDense} of ${blocks} layers are dense`);
+    return everyLayer(decoder, dense);
+  }
   const sharedWidth = sharedExperts * expertWidth;
   const block = moe(fields, { experts, expertsUsed, expertWidth, sharedWidth, sharedGated: false });
-  const dense = gatedDense(denseWidth);
-  const blocks = decoder.layerCount + decoder.mtpCount;
   return Array.from({ length: blocks }, (_, layer) => (layer < leadingDense ? dense : block));
 }
 
@@ -82,7 +93,8 @@ function readGguf(fields: Fields, header: GgufHeader): DeepSeek {
   if (fields.problems.length === 0 && ropeDim >= keyDim) {
     fields.refuse(`rope.dimension_count is ${ropeDim}: less than a key's length (${keyDim}) is wanted`);
   }
-  const leadingDense = fields.int("leading_dense_block_count", orNone(LIMITS.layers));
+  const leadingDense = fields.optionalInt("leading_dense_block_count", orNone(LIMITS.layers)) ?? 0;
+  const experts = fields.optionalInt("expert_count", orNone(LIMITS.experts)) ?? 0;
   const wholeQuery = lacks(header, "blk.0.attn_q.weight") === false;
   const selectionBias = fields.optionalInt("expert_gating_func", { min: 0, max: 16 }) === SIGMOID;
   return {
@@ -100,8 +112,8 @@ function readGguf(fields: Fields, header: GgufHeader): DeepSeek {
     feedForward: feedForwards(fields, decoder, {
       leadingDense,
       denseWidth: fields.int("feed_forward_length", LIMITS.width),
-      experts: fields.int("expert_count", LIMITS.experts),
-      expertsUsed: fields.int("expert_used_count", LIMITS.experts),
+      experts,
+      expertsUsed: experts === 0 ? 0 : fields.int("expert_used_count", LIMITS.experts),
       expertWidth: fields.int("expert_feed_forward_length", LIMITS.width),
       sharedExperts: fields.optionalInt("expert_shared_count", orNone(LIMITS.experts)) ?? 0,
     }),
@@ -113,7 +125,7 @@ function readGguf(fields: Fields, header: GgufHeader): DeepSeek {
   };
 }
 
-/** expert_gating_func of the models that choose experts with a bias. @source llama.cpp src/llama-hparams.h */
+/** expert_gating_func of the models that choose experts with a bias. @source llama.cpp src/llama-hparams.h@v0.5.0 */
 const SIGMOID = 2;
 
 function mixer({ latent, unpacked }: DeepSeek): LatentMixer | AttentionMixer {

@@ -8,7 +8,7 @@ import type { Decoder } from "./decoder.ts";
 import type { FamilyId } from "./families.ts";
 import type { ArchFamily, GgufHeader, RawConfig } from "./family.ts";
 import { Fields } from "./fields.ts";
-import { nextnTensors } from "./tensors.ts";
+import { nextnTensors } from "./nextn.ts";
 
 /** 2^46 elements: 70 million million parameters; their bytes in F32 are still exact integers. */
 const MAX_ELEMENTS = 2 ** 46;

@@ -10,7 +10,7 @@ import type { GgufHeader } from "./family.ts";
 import { defineFamily } from "./family-builder.ts";
 import { type Fields, LIMITS, orNone } from "./fields.ts";
 import { headsFromConfig, headsFromGguf } from "./heads.ts";
-import { ropeType } from "./rope.ts";
+import { isLlama3Rope } from "./rope.ts";
 import {
   buildStandard,
   everyLayer,
@@ -48,7 +48,7 @@ function readConfig(fields: Fields): StandardDecoder {
       outputBias: bias,
       denseBias: fields.optionalBool("mlp_bias") ?? false,
     },
-    head: { ...PLAIN_HEAD, ropeFreqs: ropeType(fields) === "llama3" ? Math.floor(heads.headDimK / 2) : null },
+    head: { ...PLAIN_HEAD, ropeFreqs: isLlama3Rope(fields) ? Math.floor(heads.headDimK / 2) : null },
   };
 }
 

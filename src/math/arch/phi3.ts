@@ -4,9 +4,9 @@
  */
 import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
 import { defineFamily } from "./family-builder.ts";
-import { type Fields, LIMITS } from "./fields.ts";
+import { LIMITS } from "./fields.ts";
 import { headsFromConfig, headsFromGguf } from "./heads.ts";
-import { ropeType } from "./rope.ts";
+import { longRopeFactors } from "./rope.ts";
 import {
   buildStandard,
   everyLayer,
@@ -21,28 +21,19 @@ const UNTIED = { tiedByDefault: false };
 const TRAITS = { ...PLAIN_LAYER, fusedQkv: true };
 const FUSED = true;
 
-/** Half of the rotated part of a head, in each list of factors; null when the config scales by none. */
-function ropeFactors(fields: Fields, headDim: number): number | null {
-  const type = ropeType(fields);
-  if (type === null || type === "default") return null;
-  const share = fields.optionalNumber("partial_rotary_factor") ?? 1;
-  return Math.max(1, Math.floor(Math.trunc(share * headDim) / 2));
-}
-
 export const phi3 = defineFamily<StandardDecoder>({
   id: "phi3",
   modelTypes: ["phi3"],
   ggufArchitectures: ["phi3"],
   readConfig: (fields) => {
     const decoder = decoderFromConfig(fields, "phi3", "phi3", UNTIED);
-    const heads = headsFromConfig(fields, decoder);
     const width = fields.int("intermediate_size", LIMITS.width);
     return {
       ...decoder,
-      heads,
+      heads: headsFromConfig(fields, decoder),
       feedForward: everyLayer(decoder, gatedDense(width, FUSED)),
       traits: TRAITS,
-      head: { ...PLAIN_HEAD, ropeFactors: ropeFactors(fields, heads.headDimK) },
+      head: { ...PLAIN_HEAD, ropeFactors: longRopeFactors(fields) },
     };
   },
   readGguf: (fields, header) => {

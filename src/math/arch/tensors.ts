@@ -4,7 +4,6 @@
  * @source llama.cpp src/llama-arch.cpp (names) and src/models/*.cpp (shapes)@v0.5.0
  */
 import type { AttentionMixer, DenseFeedForward, MoeFeedForward, TensorRole, TensorSpec } from "../model.ts";
-import type { Decoder } from "./decoder.ts";
 
 export function tensor(name: string, shape: readonly number[], role: TensorRole): TensorSpec {
   return { name, shape, role, type: null, at: null };
@@ -27,8 +26,6 @@ export interface AttentionTraits {
   /** One norm vector of a head's length for Q and one for K. */
   readonly qkNorm: boolean;
 }
-
-export const PLAIN_ATTENTION: AttentionTraits = { qkvBias: false, outputBias: false, qkNorm: false };
 
 /** Q, K, V (or one fused QKV) and the output projection. A gated query is twice as wide. */
 export function attentionTensors(
@@ -127,22 +124,5 @@ export function expertTensors(
     list.push(blockTensor(layer, "ffn_up_shexp.weight", [width, sharedWidth], "shared-expert"));
     list.push(blockTensor(layer, "ffn_down_shexp.weight", [sharedWidth, width], "shared-expert"));
   }
-  return list;
-}
-
-/**
- * What turns a layer into a multi-token-prediction block: it joins the hidden state with the next token's embedding.
- * @source llama.cpp src/models/qwen35moe.cpp load_block_mtp@v0.5.0
- */
-export function nextnTensors(layer: number, decoder: Decoder): readonly TensorSpec[] {
-  const { embedding, vocabulary, nextn } = decoder;
-  const list = [
-    blockTensor(layer, "nextn.eh_proj.weight", [2 * embedding, embedding], "other"),
-    blockTensor(layer, "nextn.enorm.weight", [embedding], "norm"),
-    blockTensor(layer, "nextn.hnorm.weight", [embedding], "norm"),
-  ];
-  if (nextn.embedTokens) list.push(blockTensor(layer, "nextn.embed_tokens.weight", [embedding, vocabulary], "other"));
-  if (nextn.headHead) list.push(blockTensor(layer, "nextn.shared_head_head.weight", [embedding, vocabulary], "other"));
-  if (nextn.headNorm) list.push(blockTensor(layer, "nextn.shared_head_norm.weight", [embedding], "norm"));
   return list;
 }
