@@ -5,7 +5,7 @@
 
 import { GGML_TYPES } from "../../ggml-types.ts";
 import type { AttentionMixer, LatentMixer } from "../../model.ts";
-import { type Extent, type GraphNode, type Size, sizeOf } from "./compute-graph.ts";
+import { type Extent, type GraphNode, type Size, sizeOf, stridedSize } from "./compute-graph.ts";
 import type { LayerContext, Source } from "./compute-step.ts";
 
 export interface AttentionTraits {
@@ -37,8 +37,9 @@ function projections(at: LayerContext, mixer: AttentionMixer, input: GraphNode):
   const v = mixer.kvHeads * mixer.headDimV;
   const { graph } = at;
   if (at.has("attn_qkv.weight")) {
-    const whole = graph.view(at.matmul("attn_qkv", q + k + v, input));
-    return { query: whole, key: whole, value: whole };
+    const fused = at.matmul("attn_qkv", q + k + v, input);
+    const part = (length: number): Source => graph.view(fused, stridedSize(4, at.step.tokens, q + k + v, length));
+    return { query: part(q), key: part(k), value: part(v) };
   }
   return {
     query: graph.view(at.matmul("attn_q", q, input)),
@@ -51,7 +52,7 @@ function projections(at: LayerContext, mixer: AttentionMixer, input: GraphNode):
 function positioned(at: LayerContext, heads: number, mixer: AttentionMixer, norm: string, input: Source): GraphNode {
   const extents = [mixer.headDimK, heads, at.step.tokens];
   const normed = at.has(`${norm}.weight`) ? at.norm(norm, input, extents) : input;
-  return at.op("rope", "rope", extents, [normed, at.inputs.positions]);
+  return at.op("rope", "rope", extents, [normed, at.inputs.positions, ...at.inputs.ropeFactors(at.home)]);
 }
 
 /** One matrix gives query and gate; the gate waits until attention is done. */
@@ -202,10 +203,12 @@ export function latentAttention(at: LayerContext, mixer: LatentMixer, input: Gra
   const cache = at.cache("cache k");
   at.store("store k", [graph.view(key), inputs.keyRows("full"), cache]);
   const cached = graph.view(cache, cacheView(at, row, "full", step.kvTypeK));
-  const values = cacheView(at, kvLoraRank, "full", step.kvTypeK);
+  // The values are the front of each row: all but the end of the last one.
+  const { blockBytes, blockElements } = GGML_TYPES[step.kvTypeK];
+  const values = { ...cached.size, fixed: (-ropeDim * blockBytes) / blockElements };
   const value = step.flashAttention
     ? graph.view(cache, values)
-    : graph.node("values turned", "op", ["full", kvLoraRank], [graph.view(cache, values)], { size: values });
+    : graph.node("values turned", "op", ["full", kvLoraRank], [graph.view(cache, values)], { size: cacheView(at, kvLoraRank, "full", step.kvTypeK) });
   return scores(at, {
     query: graph.view(query),
     key: cached,

@@ -8,7 +8,7 @@ import type { ModelSpec } from "../../model.ts";
 import type { KvType } from "../../options.ts";
 import { attention, latentAttention } from "./compute-attention.ts";
 import { dense, experts } from "./compute-feed-forward.ts";
-import { GraphBuilder, type GraphNode } from "./compute-graph.ts";
+import { GraphBuilder, type GraphNode, sizeOf } from "./compute-graph.ts";
 import { gatedDelta, mamba2 } from "./compute-state.ts";
 import { LayerContext, type Source, type Step, type StepInputs, weightNode } from "./compute-step.ts";
 import { GRAPH_TRAITS, type GraphTraits } from "./compute-traits.ts";
@@ -178,15 +178,29 @@ function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInpu
   };
   const rotation = (type: KvType, row: number | null) => () =>
     isQuantized(type) && row !== null ? graph.input("rotation", 4, [row, row]) : null;
+  const stateRows = graph.input("state rows", 4, [step.sequences]);
   return {
     positions: graph.input("positions", 4, [T * positions]),
     outputIds: graph.input("output ids", 4, [step.outputs]),
-    stateRows: graph.input("state rows", 4, [step.sequences]),
+    ropeFactors: ropeFactors(graph, model),
+    ownRows: graph.view(stateRows),
+    otherRows: graph.view(stateRows, sizeOf(4, [0])),
     mask: both((kind) => graph.input("mask", step.flashAttention ? 2 : 4, [kind, T])),
     keyRows: both(() => graph.input("key rows", 8, [T])),
     valueRows: both(() => graph.input("value rows", 8, [step.flashAttention ? T : T * valueWidth])),
     keyRotation: both(rotation(step.kvTypeK, headDimK % 64 === 0 && headDimK > 0 ? lowestPower(headDimK) : null)),
     valueRotation: both(rotation(step.kvTypeV, headDimV % 64 === 0 && headDimV > 0 ? 64 : null)),
+  };
+}
+
+function ropeFactors(graph: GraphBuilder, model: ModelSpec): StepInputs["ropeFactors"] {
+  const tensor = model.outside.find((t) => t.name === "rope_freqs.weight" || t.name === "rope_factors_long.weight");
+  if (tensor === undefined) return () => [];
+  const byHome = new Map<number, readonly GraphNode[]>();
+  return (home) => {
+    const made = byHome.get(home) ?? [weightNode(graph, tensor.name, tensor, home)];
+    byHome.set(home, made);
+    return made;
   };
 }
 

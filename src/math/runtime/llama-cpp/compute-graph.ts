@@ -10,6 +10,11 @@ export interface Size {
   readonly window: number;
 }
 
+/** Bytes between a strided view's first and last element: (rows - 1) x stride + length, in elements. */
+export function stridedSize(elementBytes: number, rows: number, stride: number, length: number): Size {
+  return sizeOf(elementBytes, [(rows - 1) * stride + length]);
+}
+
 /** A dimension: a number, or the length of one of the two kinds of cache. */
 export type Extent = number | "full" | "window";
 

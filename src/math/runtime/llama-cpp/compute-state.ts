@@ -3,18 +3,17 @@
  * @source src/llama-graph.cpp build_rs; src/models/mamba-base.cpp, delta-net-base.cpp, qwen3next.cpp, qwen35.cpp at v0.5.0
  */
 import type { StateMixer } from "../../model.ts";
-import { type GraphNode, sizeOf } from "./compute-graph.ts";
+import { type GraphNode, type GraphView, sizeOf, stridedSize } from "./compute-graph.ts";
 import type { LayerContext, Source } from "./compute-step.ts";
 
 /** Reads the rows of a state that this step's sequences own; `read` makes the node that takes them up. */
 function states(at: LayerContext, name: string, elements: number, read: (rows: Source, ids: Source) => GraphNode): GraphNode {
   const { graph, step, inputs } = at;
   const rows = graph.view(at.cache(name), sizeOf(4, [elements, step.sequences]));
-  const ids = graph.view(inputs.stateRows);
   at.store(`${name} cleared`, [rows]);
-  const taken = read(rows, ids);
+  const taken = read(rows, inputs.ownRows);
   graph.expand(taken);
-  const rest = at.op(`${name} rest`, "get-rows", [elements, 0], [rows, ids]);
+  const rest = at.op(`${name} rest`, "get-rows", [elements, 0], [rows, inputs.otherRows]);
   at.store(`${name} rest stored`, [rest]);
   return taken;
 }
@@ -30,7 +29,8 @@ function convolutionInput(at: LayerContext, mixer: StateMixer, past: GraphNode, 
   const { graph, step } = at;
   const each = step.tokens / step.sequences;
   const joined = at.op("convolution input", "op", [mixer.convKernel - 1 + each, channels, step.sequences], [graph.view(past), input]);
-  at.store("convolution state stored", [graph.view(joined)]);
+  const kept = stridedSize(4, channels * step.sequences, mixer.convKernel - 1 + each, mixer.convKernel - 1);
+  at.store("convolution state stored", [graph.view(joined, kept)]);
   return joined;
 }
 
@@ -44,22 +44,25 @@ export function mamba2(at: LayerContext, mixer: StateMixer, width: number, makeI
   const all = graph.view(at.matmul("ssm_in", inner + channels + heads, makeInput()));
   const joined = convolutionInput(at, mixer, past, channels, all);
 
-  let mixed: GraphNode | null = null;
+  const part = (root: GraphNode, length: number): GraphView => graph.view(root, stridedSize(4, step.tokens, channels, length));
+  let x: GraphView | null = null;
   const scan = states(at, "state", mixer.stateElements, (rows, ids) => {
     const convolved = at.biased("ssm_conv1d", at.op("convolution", "op", [channels, each, S], [joined, at.weight("ssm_conv1d.weight")]));
-    mixed = at.op("convolution silu", "in-place", [channels, each, S], [convolved]);
-    const view = graph.view(mixed);
+    const mixed = at.op("convolution silu", "in-place", [channels, each, S], [convolved]);
+    x = part(mixed, inner);
+    const b = part(mixed, groups * stateSize);
+    const c = part(mixed, groups * stateSize);
     const step0 = at.op("time step", "op", [heads, each, S], [all]);
     const time = at.op("time step biased", "in-place", [heads, each, S], [step0, at.weight("ssm_dt.bias")]);
     const size = sizeOf(4, [inner * step.tokens + mixer.stateElements * S]);
-    return graph.node("scan", "op", [inner * step.tokens + mixer.stateElements * S], [rows, view, time, at.weight("ssm_a"), view, view, ids], { size });
+    return graph.node("scan", "op", [inner * step.tokens + mixer.stateElements * S], [rows, x, time, at.weight("ssm_a"), b, c, ids], { size });
   });
-  at.store("state stored", [graph.view(scan)]);
+  at.store("state stored", [graph.view(scan, sizeOf(4, [mixer.stateElements, S]))]);
 
   const shape = [inner / heads, heads, each, S];
   const gate = at.op("gate", "op", shape, [all]);
-  const skip = at.op("skip", "in-place", shape, [graph.view(mixed ?? scan), at.weight("ssm_d")]);
-  const sum = at.op("scan and skip", "in-place", shape, [graph.view(scan), skip]);
+  const skip = at.op("skip", "in-place", shape, [x ?? graph.view(scan), at.weight("ssm_d")]);
+  const sum = at.op("scan and skip", "in-place", shape, [graph.view(scan, sizeOf(4, [inner, step.tokens])), skip]);
   let out: Source = at.op("gated scan", "op", shape, [gate, sum]);
   if (at.has("ssm_norm.weight")) out = at.norm("ssm_norm", graph.view(out), [inner / groups, groups, each, S]);
   return at.matmul("ssm_out", width, graph.view(out));
@@ -94,10 +97,10 @@ export function gatedDelta(at: LayerContext, mixer: StateMixer, width: number, i
   const { decay, beta } = traits.repeated ? gatesTogether(at, heads, input) : gatesApart(at, heads, input);
   const size = sizeOf(4, [inner, step.tokens + dim * S]);
   const net = graph.node("delta net", "op", [inner, step.tokens + dim * S], [query, key, silu, decay, beta, state], { size });
-  at.store("state stored", [graph.view(net)]);
+  at.store("state stored", [graph.view(net, sizeOf(4, [mixer.stateElements, S]))]);
 
   const shape = [dim, heads, each, S];
-  const norm = at.norm("ssm_norm", graph.view(net), shape);
+  const norm = at.norm("ssm_norm", graph.view(net, sizeOf(4, [inner, step.tokens])), shape);
   const gate = at.op("gate silu", "in-place", shape, [graph.view(at.matmul("attn_gate", inner, input))]);
   const out = at.op("gated delta net", "in-place", shape, [norm, gate]);
   return graph.view(at.matmul("ssm_out", width, graph.view(out), [each, S]));

@@ -24,7 +24,11 @@ export type Source = GraphNode | GraphView;
 export interface StepInputs {
   readonly positions: GraphNode;
   readonly outputIds: GraphNode;
-  readonly stateRows: GraphNode;
+  /** What the rotary embedding is stretched by: a weight on each device that has layers; empty where there is none. */
+  readonly ropeFactors: (home: number) => readonly GraphNode[];
+  /** Rows of the recurrent states that this step's sequences own, and those that only move. */
+  readonly ownRows: GraphView;
+  readonly otherRows: GraphView;
   readonly mask: (kind: "full" | "window") => GraphNode;
   readonly keyRows: (kind: "full" | "window") => GraphNode;
   readonly valueRows: (kind: "full" | "window") => GraphNode;
