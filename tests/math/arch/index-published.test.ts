@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { specFromGguf } from "../../../src/math/arch/index.ts";
 import type { ModelSpec } from "../../../src/math/model.ts";
 import { dumpNames, headerFromDump, readDump } from "../../fixtures/gguf-dumps.ts";
-import { cachedElementsPerToken, layersWith, tensorsOf } from "./cache-elements.ts";
+import deepseekLists from "../../fixtures/models/deepseek-lists.json";
+import { cachedElementsPerToken, layersWith, shapesOf, tensorsOf } from "./cache-elements.ts";
 
 function specOfDump(name: string): ModelSpec {
   const result = specFromGguf(headerFromDump(readDump(name)));
@@ -84,4 +85,39 @@ test("tensors that llama.cpp does not read are counted, with a warning", () => {
   expect(result.status === "ok" ? result.warnings : []).toEqual([
     'The file has "blk.0.attn_rot_embd", "blk.1.attn_rot_embd", "blk.10.attn_rot_embd" and 29 more, which this architecture does not use: llama.cpp may refuse the file, here they count as weights.',
   ]);
+});
+
+describe("older deepseek files, as llama-quantize listed them", () => {
+  type Pattern = readonly [
+    name: string,
+    shape: readonly number[],
+    layers: readonly [first: number, last: number] | null,
+  ];
+
+  function listed(name: keyof typeof deepseekLists): readonly string[] {
+    const patterns = deepseekLists[name].tensors as unknown as readonly Pattern[];
+    const tensors = patterns.flatMap(([pattern, shape, layers]) => {
+      const [first, last] = layers ?? [0, 0];
+      return Array.from({ length: last - first + 1 }, (_, i) => ({
+        name: pattern.replace("{}", String(first + i)),
+        shape,
+      }));
+    });
+    return shapesOf(tensors);
+  }
+
+  test("R1's 1025 tensors are the computed ones", () => {
+    const names = listed("deepseek-r1-unsplit");
+    expect(names).toHaveLength(1025);
+    expect(shapesOf(tensorsOf(specOfDump("deepseek2-r1-q4_k_m-1-of-9")))).toEqual([...names]);
+  });
+
+  test("V2-Lite's are too, but for the halves of attn_kv_b beside the whole", () => {
+    const computed = new Set(shapesOf(tensorsOf(specOfDump("deepseek2-v2-lite-chat-q5_k"))));
+    const names = listed("deepseek-v2-lite-both");
+    expect(names.filter((name) => computed.has(name))).toHaveLength(computed.size);
+    const rest = names.filter((name) => !computed.has(name));
+    expect(rest).toHaveLength(2 * 27);
+    for (const name of rest) expect(name).toMatch(/attn_[kv]_b\.weight/);
+  });
 });
