@@ -38,7 +38,10 @@ export const GGML_TYPES = {
   NVFP4: { id: 40, blockBytes: 36, blockElements: 64 },
   Q1_0: { id: 41, blockBytes: 18, blockElements: 128 },
   Q2_0: { id: 42, blockBytes: 18, blockElements: 64 },
-} as const satisfies Record<string, { readonly id: number; readonly blockBytes: number; readonly blockElements: number }>;
+} as const satisfies Record<
+  string,
+  { readonly id: number; readonly blockBytes: number; readonly blockElements: number }
+>;
 
 export type GgmlType = keyof typeof GGML_TYPES;
 
@@ -67,7 +70,9 @@ export function isQuantized(type: GgmlType): boolean {
 export function rowBytes(type: GgmlType, elements: number): number {
   const { blockBytes, blockElements } = GGML_TYPES[type];
   if (elements % blockElements !== 0) {
-    throw new RangeError(`Cannot store a row of ${elements} elements as ${type}: a multiple of ${blockElements} is wanted`);
+    throw new RangeError(
+      `Cannot store a row of ${elements} elements as ${type}: a multiple of ${blockElements} is wanted`,
+    );
   }
   return (elements / blockElements) * blockBytes;
 }

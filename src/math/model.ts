@@ -3,8 +3,9 @@
  * parts/ prices it, runtime/ adds what one engine does with it. Plain readonly JSON values throughout: it travels to the
  * browser as it is.
  */
-import type { GgmlType } from "./ggml-types.ts";
+
 import type { FamilyId } from "./arch/families.ts";
+import type { GgmlType } from "./ggml-types.ts";
 
 export const MIXER_KINDS = ["full", "sliding", "chunked", "latent", "state"] as const;
 export type MixerKind = (typeof MIXER_KINDS)[number];

@@ -4,7 +4,17 @@ import type { GgmlType } from "./ggml-types.ts";
 export const ENGINES = ["llama.cpp"] as const;
 export type EngineId = (typeof ENGINES)[number];
 
-export const KV_TYPES = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "IQ4_NL", "Q5_0", "Q5_1"] as const satisfies readonly GgmlType[];
+export const KV_TYPES = [
+  "F32",
+  "F16",
+  "BF16",
+  "Q8_0",
+  "Q4_0",
+  "Q4_1",
+  "IQ4_NL",
+  "Q5_0",
+  "Q5_1",
+] as const satisfies readonly GgmlType[];
 export type KvType = (typeof KV_TYPES)[number];
 
 export const PROGRAMS = ["llama-server", "llama-cli", "llama-bench", "api"] as const;

@@ -10,13 +10,15 @@ export type Tokens = Branded<"tokens">;
 
 /** @throws {RangeError} when n is not a safe integer >= 0 */
 export function bytes(n: number): Bytes {
-  if (!Number.isSafeInteger(n) || n < 0) throw new RangeError(`Cannot take ${n} as bytes: a safe integer >= 0 is wanted`);
+  if (!Number.isSafeInteger(n) || n < 0)
+    throw new RangeError(`Cannot take ${n} as bytes: a safe integer >= 0 is wanted`);
   return n as Bytes;
 }
 
 /** @throws {RangeError} when n is not a safe integer >= 0 */
 export function tokens(n: number): Tokens {
-  if (!Number.isSafeInteger(n) || n < 0) throw new RangeError(`Cannot take ${n} as tokens: a safe integer >= 0 is wanted`);
+  if (!Number.isSafeInteger(n) || n < 0)
+    throw new RangeError(`Cannot take ${n} as tokens: a safe integer >= 0 is wanted`);
   return n as Tokens;
 }
 
