@@ -32,8 +32,9 @@ export interface NextnTraits {
 const NO_NEXTN: NextnTraits = { embedTokens: false, headNorm: false, headHead: false };
 
 /**
- * From config.json. Multi-token-prediction blocks are left out, as llama.cpp's converter leaves them out of most files. The vocabulary is the config's: llama.cpp's converter pads or cuts the tokenizer to it for most
- * models, so the header of a real file may differ by its tokenizer's added tokens.
+ * From config.json. Multi-token-prediction blocks are left out, as most published files leave them out. The vocabulary is
+ * the config's: llama.cpp's converter pads or cuts the tokenizer to it for most models, so the header of a real file may
+ * differ by its tokenizer's added tokens.
  * @param tiedByDefault what transformers' config class says when `tie_word_embeddings` is absent
  */
 export function decoderFromConfig(

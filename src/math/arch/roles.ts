@@ -1,4 +1,4 @@
-/** What a tensor is for, by llama.cpp's name: for tensors of a file that the computed list does not have (scales, biases). */
+/** What a tensor is for, by llama.cpp's name: for those of a file that the computed list lacks (scales, biases). */
 import type { TensorRole } from "../model.ts";
 
 /** The first match stands. */

@@ -4,7 +4,10 @@ import { type Fields, LIMITS, orNone } from "./fields.ts";
 
 export type Windowed = (layer: number) => boolean;
 
-/** The last layer of each period sees everything; 0: none does; 1: all do. @source llama.cpp src/llama-hparams.cpp set_swa_pattern@v0.5.0 */
+/**
+ * The last layer of each period sees everything; 0: none does; 1: all do.
+ * @source llama.cpp src/llama-hparams.cpp set_swa_pattern@v0.5.0
+ */
 export function periodic(period: number): Windowed {
   return (layer) => period === 0 || layer % period !== period - 1;
 }
