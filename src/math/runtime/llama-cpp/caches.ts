@@ -12,7 +12,7 @@ export const MAX_SEQUENCES = 256;
  *   unified:  n_ctx = pad(context, 256), one stream of n_ctx cells
  *   else:     n_ctx = pad(context·S, 256); S streams of pad(⌊n_ctx / S⌋, 256) cells, and n_ctx becomes their sum
  *   window w: pad(min(cells, w·(unified ? S : 1) + n_ubatch), 256), or all cells with swa_full
- * n_batch and n_ubatch are first cut to n_ctx; a step computes min(n_ubatch, n_ctx) tokens.
+ * n_batch and n_ubatch are first cut to n_ctx as it was asked for, before any padding: a step computes as many tokens.
  * @source src/llama-context.cpp, src/llama-kv-cache-iswa.cpp@34af94cd9ab277632e27caeec2d41de2fd091b31
  */
 export function shapeCaches(
@@ -21,16 +21,17 @@ export function shapeCaches(
   sequences: number,
 ): CacheShape {
   const unified = options.kvUnified;
-  const asked = pad(unified ? context : context * sequences, CELL_PADDING);
+  const tokens = unified ? context : context * sequences;
+  const asked = pad(tokens, CELL_PADDING);
   const streams = unified ? 1 : sequences;
   const cells = unified ? asked : pad(Math.floor(asked / sequences), CELL_PADDING);
   const contextTotal = cells * streams;
-  const ubatch = Math.min(options.ubatch, options.batch, contextTotal);
+  const ubatch = Math.min(options.ubatch, options.batch, tokens);
   return {
     contextTotal,
     streams,
     cells,
-    stepTokens: Math.min(ubatch, contextTotal),
+    stepTokens: ubatch,
     windowCells: (window) =>
       options.swaFull ? cells : pad(Math.min(cells, window * (unified ? sequences : 1) + ubatch), CELL_PADDING),
   };
