@@ -39,7 +39,7 @@ async function bundleIslands(): Promise<Map<string, Uint8Array>> {
       splitting: true,
       naming: { entry: islandName(entry), chunk: `${islandName(entry).slice(0, -3)}-[hash].js` },
     });
-    for (const output of built.outputs) files.set(basename(output.path), await output.bytes());
+    for (const output of built.outputs) files.set(basename(output.path), new Uint8Array(await output.arrayBuffer()));
   }
   return files;
 }

@@ -37,7 +37,7 @@ export function defaultOf(field: string): string {
 export function formOf(query: URLSearchParams): FormValues {
   const values: Record<string, string> = {};
   for (const field of FORM_FIELDS) {
-    const given = query.getAll(field).at(-1)?.trim() ?? "";
+    const given = plainNumber(query.getAll(field).at(-1)?.trim() ?? "");
     if (given !== "") values[field] = given;
   }
   return values;
@@ -96,8 +96,11 @@ function fieldValue(kind: (typeof REQUEST_FIELDS)[number]["kind"], text: string)
   }
 }
 
-/** "131,072" and "131 072" are numbers to a person. */
 function numberOf(text: string): number | string {
-  const plain = text.replace(/(?<=\d)[, _\u00a0\u202f](?=\d{3}\b)/g, "");
-  return /^-?\d+(\.\d+)?$/.test(plain) ? Number(plain) : text;
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+}
+
+/** "131,072" and "131 072" are numbers to a person, "3,1" is a list. */
+export function plainNumber(text: string): string {
+  return /^\d{1,3}([, _\u00a0\u202f]\d{3})+$/.test(text) ? text.replace(/\D/g, "") : text;
 }

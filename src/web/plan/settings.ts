@@ -52,9 +52,9 @@ function contextSetting(view: SettingsView): Html {
   const base = text(view, "context", "Context");
   return sliderSetting({
     ...base,
-    value: base.error !== null || now === null ? base.value : formatInteger(now),
+    value: /^\d+$/.test(base.value) ? formatInteger(Number(base.value)) : base.value,
     unit: "tokens",
-    placeholder: "8,192",
+    placeholder: formatInteger(now ?? 8192),
     places: places === null ? null : { now: placeOf(places, now ?? 0), last: places.length - 1 },
     note: trained === null || places === null ? null : contextNote(scene, form, places[0] ?? 1024, trained),
     moves: scene === null ? null : contextMoves(scene),
@@ -70,8 +70,8 @@ export function contextNote(scene: Scene | null, form: FormValues, lowest: numbe
   }<span>${formatInteger(trained)}</span>`;
 }
 
-export function contextMoves({ drawn }: Scene): Html | null {
-  if (drawn === null) return null;
+export function contextMoves({ drawn }: Scene): Html {
+  if (drawn === null) return html``;
   const kv = drawn.plan.layers.kv.reduce((sum, bytes) => sum + bytes, 0);
   const growth = drawn.growth.reduce((sum, bytes) => sum + bytes, 0);
   if (kv === 0) return html`<span class="sw state"></span>no cache grows with the context`;
@@ -83,9 +83,8 @@ function sequencesSetting(view: SettingsView): Html {
   const base = text(view, "sequences", "Sequences at once");
   return sliderSetting({
     ...base,
-    value: base.error !== null || now === null ? base.value : String(now),
     unit: "",
-    placeholder: "1",
+    placeholder: String(now ?? 1),
     places: now === null ? null : { now: placeOf(SEQUENCE_PLACES, now), last: SEQUENCE_PLACES.length - 1 },
     note: view.scene === null ? null : sequencesNote(view.scene),
     moves: null,
@@ -125,19 +124,20 @@ function weightsSetting(view: SettingsView): Html {
   }
   const value = base.value.toUpperCase() === own?.weights?.name.toUpperCase() ? "" : base.value;
   if (!options.some((o) => o.value === value)) options.push({ value, text: value });
-  return selectSetting({ ...base, value, options, note: weightsNote(scene, choices.length) });
+  return selectSetting({ ...base, value, options, note: weightsNote(scene, view.form) });
 }
 
-export function weightsNote(scene: Scene, files: number): Html {
+export function weightsNote(scene: Scene, form: FormValues): Html {
+  const { subject } = scene.input;
   const label = scene.drawn?.model.weights ?? null;
   const best = scene.result.limits.best_weights;
+  const files = subject.choices.length;
+  const computed = (form.weights ?? "") !== "" && subject.choices.some((choice) => choice.name === form.weights);
   const where =
-    files > 0
-      ? `${files} files in the repository`
-      : label?.basis === "exact"
-        ? "exact"
-        : "sizes by llama-quantize’s rules";
-  return html`<span>${where}</span>${best !== null && html`<span>largest that fits ${best}</span>`}`;
+    subject.source === "hub" && computed
+      ? html`<a href="${planHref(withValues(form, { model: `${subject.id}:${form.weights}`, weights: "" }))}">read this file’s header</a>`
+      : html`<span>${files > 1 ? `${files} files in the repository` : label?.basis === "exact" ? "exact" : "sizes by llama-quantize’s rules"}</span>`;
+  return html`${where}${best !== null && html`<span>largest that fits ${best}</span>`}`;
 }
 
 /** Vendors' gigabytes: what a download is called. */
