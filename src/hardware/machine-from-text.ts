@@ -86,8 +86,9 @@ function splitParts(text: string): Part[] {
 /** A part whose name holds a "+", if there is such a row. */
 function tryPart(text: string): Part | null {
   const { count, rest } = splitCount(text);
-  const { name } = splitName(rest);
-  return rowsNamed(name).length === 0 ? null : { count, item: parseItem(rest) };
+  const { name, size } = splitName(rest);
+  const known = name.includes("+") && !(size ?? "").includes("+") && rowsNamed(name).length > 0;
+  return known ? { count, item: parseItem(rest) } : null;
 }
 
 function parsePart(text: string): Part {

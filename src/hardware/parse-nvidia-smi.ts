@@ -1,5 +1,6 @@
 /** `nvidia-smi --query-gpu=… --format=csv,noheader,nounits`: sizes in MiB. */
 import type { FoundGpu } from "./detected.ts";
+import { rowsReportedAs } from "./table.ts";
 
 const MIB = 2 ** 20;
 
@@ -30,18 +31,19 @@ export function parseNvidiaSmi(text: string, query: readonly string[]): NvidiaGp
     const cells = line.split(",").map((cell) => cell.trim());
     if (cells.length !== query.length) continue;
     const cell = (field: string): string => cells[query.indexOf(field)] ?? "";
-    const index = Number(cell("index"));
+    const index = query.includes("index") ? wholeNumber(cell("index")) : gpus.length;
     const name = cell("name");
-    if (!Number.isSafeInteger(index) || cell("index") === "" || name === "") continue;
+    // Not a line of data: a header, a warning of the driver.
+    if (index === null || name === "" || name === "name") continue;
     const total = mib(cell("memory.total"));
     const reserved = query.includes("memory.reserved") ? mib(cell("memory.reserved")) : null;
-    const integrated = total === null;
     gpus.push({
       index,
       uuid: cell("uuid"),
       vendor: "nvidia",
       name,
-      integrated,
+      // GB10 and the Jetsons say nothing of their memory; a card that says nothing is still a card.
+      integrated: total === null && rowsReportedAs(name).some((row) => row.kind === "apu"),
       memoryBytes: total,
       usableBytes: total === null || reserved === null || reserved >= total ? null : total - reserved,
       freeBytes: mib(cell("memory.free")),
@@ -52,6 +54,10 @@ export function parseNvidiaSmi(text: string, query: readonly string[]): NvidiaGp
     });
   }
   return gpus;
+}
+
+function wholeNumber(text: string): number | null {
+  return /^\d{1,4}$/.test(text) ? Number(text) : null;
 }
 
 function mib(text: string): number | null {

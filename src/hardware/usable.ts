@@ -65,6 +65,9 @@ const APPLE_HUNDREDTHS: readonly (readonly [number, number, number | null])[] = 
   [128, 84, 75],
 ];
 
+/** Metal counts whole pages, upwards. */
+const APPLE_PAGE = 16_384;
+
 /** For a size nobody has reported: two thirds up to 36 GiB, three quarters above, as macOS did before it gave more. Not measured. */
 export function appleWiredLimit(memoryBytes: number): AppleLimit {
   const row = APPLE_HUNDREDTHS.find(([gib]) => gib * GIB === memoryBytes);
@@ -74,7 +77,7 @@ export function appleWiredLimit(memoryBytes: number): AppleLimit {
   }
   const [, newer, older] = row;
   return {
-    bytes: Math.floor((memoryBytes * newer) / 100),
+    bytes: Math.ceil((memoryBytes * newer) / 100 / APPLE_PAGE) * APPLE_PAGE,
     olderBytes: older === null ? null : Math.floor((memoryBytes * older) / 100),
     measured: true,
   };
