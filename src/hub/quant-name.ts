@@ -21,6 +21,19 @@ export function quantOfPath(path: string): string | null {
   return null;
 }
 
+/** The file's name without part number and quantisation, in lower case: equal for the quantisations of one model. */
+export function stemWithoutQuant(path: string): string {
+  const file = path
+    .slice(path.lastIndexOf("/") + 1)
+    .replace(/\.gguf$/i, "")
+    .replace(/-\d{5}-of-\d{5}$/, "");
+  return file
+    .replace(QUANT, "")
+    .replace(/[-._]+/g, "-")
+    .replace(/^-|-$/g, "")
+    .toLowerCase();
+}
+
 /** Quantisations in the order in which one is taken when none was named: good and small first, then better, then smaller. */
 export const RECOMMENDED_ORDER = [
   "Q4_K_M",

@@ -76,11 +76,18 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<readonl
   return tensors;
 }
 
-/** Bytes by dtype. */
-export function bytesByDtype(tensors: readonly SafetensorsTensor[]): Readonly<Record<string, number>> {
+/** Elements by dtype, counted as the hub counts them: a byte that packs two 4-bit weights is one element of U8. */
+export function elementsByDtype(tensors: readonly SafetensorsTensor[]): Readonly<Record<string, number>> {
   const totals = new Map<string, number>();
-  for (const { dtype, bytes } of tensors) totals.set(dtype, (totals.get(dtype) ?? 0) + bytes);
+  for (const { dtype, shape } of tensors) {
+    const elements = shape.reduce((product, n) => product * n, 1);
+    totals.set(dtype, (totals.get(dtype) ?? 0) + elements);
+  }
   return Object.fromEntries(totals);
+}
+
+export function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, n) => total + n, 0);
 }
 
 function parseJson<T>(schema: z.ZodType<T>, text: string, name: string): T {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHubDeps, type OpenedModel, openModel } from "../../src/hub/open.ts";
@@ -11,6 +11,7 @@ import {
   ggufFile,
   LLAMA_GGUF,
   readyModels,
+  safetensorsFile,
   TINY_LLAMA,
   textFile,
 } from "../fakes/hub-models.ts";
@@ -310,10 +311,28 @@ describe("from the disk", () => {
     const path = join(folder, "tiny");
     mkdirSync(path);
     writeFileSync(join(path, "config.json"), configText("tinyllama-1.1b"));
-    writeFileSync(join(path, "model.safetensors"), new Uint8Array(100));
+    const weights = safetensorsFile("model.safetensors", { a: ["BF16", [10, 4], 80], b: ["F32", [5], 20] });
+    const size = weights.size ?? 0;
+    writeFileSync(join(path, "model.safetensors"), new Uint8Array([...weights.bytes, ...new Uint8Array(100)]));
     const opened = await openModel(path, deps());
     expect(opened).toMatchObject({ source: "folder", downloadBytes: 0, warnings: [] });
-    expect(opened.chosen).toMatchObject({ bytes: 100, paths: [join(path, "model.safetensors")] });
+    expect(opened.chosen).toMatchObject({
+      bytes: size,
+      bitsPerWeight: (size * 8) / 45,
+      paths: [join(path, "model.safetensors")],
+    });
+    expect(opened.safetensors).toEqual({ totalBytes: null, elementsByDtype: { BF16: 40, F32: 5 } });
+    truncateSync(join(path, "model.safetensors"), size - 1);
+    const cut = await openModel(path, deps());
+    expect(cut.spec.status).toBe("ok");
+    expect(cut.warnings[0]).toMatch(/the tensor "b" ends outside the file/);
+  });
+
+  test("a folder with config.json alone", async () => {
+    const path = join(folder, "bare");
+    mkdirSync(path);
+    writeFileSync(join(path, "config.json"), configText("tinyllama-1.1b"));
+    expect(await openModel(path, deps())).toMatchObject({ chosen: null, files: [], safetensors: null });
   });
 });
 

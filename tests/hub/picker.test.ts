@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ggufChoices, pickChoice, recommendedChoice, safetensorsChoice } from "../../src/hub/picker.ts";
-import { quantOfPath } from "../../src/hub/quant-name.ts";
+import { quantOfPath, stemWithoutQuant } from "../../src/hub/quant-name.ts";
 import { errorIn } from "./app-error.ts";
 
 const NAMES: [path: string, quant: string | null][] = [
@@ -25,6 +25,12 @@ const NAMES: [path: string, quant: string | null][] = [
 
 test.each(NAMES)("quantOfPath %s → %p", (path, quant) => {
   expect(quantOfPath(path)).toBe(quant);
+});
+
+test("stemWithoutQuant is one for the quantisations of a model", () => {
+  const same = ["Q4_K_M/M-1B-Q4_K_M-00001-of-00002.gguf", "M-1B.Q8_0.gguf", "M-1B-UD-Q2_K_XL.gguf", "M-1B.gguf"];
+  expect(new Set(same.map(stemWithoutQuant))).toEqual(new Set(["m-1b"]));
+  expect(stemWithoutQuant("N-1B-Q8_0.gguf")).toBe("n-1b");
 });
 
 const FILES = [

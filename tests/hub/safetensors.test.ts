@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { AppError } from "../../src/errors.ts";
-import { bytesByDtype, parseSafetensorsIndex, readSafetensorsHeader } from "../../src/hub/safetensors.ts";
+import { elementsByDtype, parseSafetensorsIndex, readSafetensorsHeader } from "../../src/hub/safetensors.ts";
 import { safetensorsFile } from "../fakes/hub-models.ts";
 import { errorIn, errorOf } from "./app-error.ts";
 import { memorySource } from "./gguf/memory-source.ts";
@@ -23,7 +23,7 @@ describe("readSafetensorsHeader", () => {
       { name: "b", dtype: "U8", shape: [5], bytes: 5 },
       { name: "c", dtype: "BF16", shape: [1], bytes: 2 },
     ]);
-    expect(bytesByDtype(tensors)).toEqual({ BF16: 14, U8: 5 });
+    expect(elementsByDtype(tensors)).toEqual({ BF16: 7, U8: 5 });
     expect(source.asked.length).toBe(1);
   });
 
