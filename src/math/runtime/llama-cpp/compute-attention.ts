@@ -157,7 +157,7 @@ function scores(at: LayerContext, { query, key, value, heads, width, cells, sink
   let out: Source;
   if (step.flashAttention) {
     const attended = at.op("attention", "attention", [width, heads, each, step.streams], [query, key, value, mask, ...sinks]);
-    out = graph.view(attended);
+    out = graph.reshape(attended, [width * heads, step.tokens]);
     if (unpack !== null) {
       const unpacked = at.op("values unpacked", "matmul", [unpack.width, step.tokens, heads], [unpack.weight, out]);
       out = graph.view(at.op("heads together", "op", [unpack.width * heads, step.tokens], [graph.view(unpacked)]));

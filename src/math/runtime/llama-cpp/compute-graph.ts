@@ -55,6 +55,8 @@ export interface GraphView {
   readonly root: GraphNode;
   /** What a copy to another device would take. */
   readonly size: Size;
+  /** The copy's layout; null for a view with gaps, whose copy nothing takes over. */
+  readonly layout: string | null;
 }
 
 export function isView(source: GraphNode | GraphView): source is GraphView {
@@ -103,7 +105,7 @@ export class GraphBuilder {
       operation,
       extents,
       size: traits.size ?? sizeOf(elementBytes, extents),
-      layout: `${elementBytes}:${trimmed(extents).join("x")}`,
+      layout: layoutOf(elementBytes, extents),
       sources,
       home: traits.home ?? null,
       weight: false,
@@ -123,7 +125,12 @@ export class GraphBuilder {
   }
 
   view(source: GraphNode | GraphView, size: Size | null = null): GraphView {
-    return { root: rootOf(source), size: size ?? source.size };
+    return { root: rootOf(source), size: size ?? source.size, layout: null };
+  }
+
+  /** A view of F32 without gaps. */
+  reshape(source: GraphNode | GraphView, extents: readonly Extent[]): GraphView {
+    return { root: rootOf(source), size: sizeOf(4, extents), layout: layoutOf(4, extents) };
   }
 
   /** Adds a node and what it needs. */
@@ -137,10 +144,10 @@ export class GraphBuilder {
 }
 
 /** Dimensions of 1 at the end say nothing. */
-function trimmed(extents: readonly Extent[]): readonly Extent[] {
+function layoutOf(elementBytes: number, extents: readonly Extent[]): string {
   let length = extents.length;
   while (length > 1 && extents[length - 1] === 1) length--;
-  return extents.slice(0, length);
+  return `${elementBytes}:${extents.slice(0, length).join("x")}`;
 }
 
 /** Rows of a batch, by which llama.cpp decides whether an accelerator should run an operation whose weight is on the host. */

@@ -139,8 +139,7 @@ function copyOf(source: GraphNode | GraphView, device: number, output: boolean):
   return {
     name: `${root.name} on device ${device}`,
     size: source.size,
-    // A copy keeps its source's layout; a view's is its own.
-    layout: isView(source) ? `view of ${root.name}` : root.layout,
+    layout: source.layout ?? "with gaps",
     device,
     owned: true,
     inPlace: false,

@@ -41,8 +41,10 @@ export function mamba2(at: LayerContext, mixer: StateMixer, width: number, makeI
   const S = step.sequences;
   const channels = inner + 2 * groups * stateSize;
   const past = gathered(at, "convolution state", mixer.convElements);
-  const all = graph.view(at.matmul("ssm_in", inner + channels + heads, makeInput()));
-  const joined = convolutionInput(at, mixer, past, channels, all);
+  const all = at.matmul("ssm_in", inner + channels + heads, makeInput());
+  const slice = (length: number): GraphView =>
+    graph.view(all, stridedSize(4, step.tokens, inner + channels + heads, length));
+  const joined = convolutionInput(at, mixer, past, channels, slice(channels));
 
   const part = (root: GraphNode, length: number): GraphView => graph.view(root, stridedSize(4, step.tokens, channels, length));
   let x: GraphView | null = null;
@@ -52,7 +54,7 @@ export function mamba2(at: LayerContext, mixer: StateMixer, width: number, makeI
     x = part(mixed, inner);
     const b = part(mixed, groups * stateSize);
     const c = part(mixed, groups * stateSize);
-    const step0 = at.op("time step", "op", [heads, each, S], [all]);
+    const step0 = at.op("time step", "op", [heads, each, S], [slice(heads)]);
     const time = at.op("time step biased", "in-place", [heads, each, S], [step0, at.weight("ssm_dt.bias")]);
     const size = sizeOf(4, [inner * step.tokens + mixer.stateElements * S]);
     return graph.node("scan", "op", [inner * step.tokens + mixer.stateElements * S], [rows, x, time, at.weight("ssm_a"), b, c, ids], { size });
@@ -60,9 +62,9 @@ export function mamba2(at: LayerContext, mixer: StateMixer, width: number, makeI
   at.store("state stored", [graph.view(scan, sizeOf(4, [mixer.stateElements, S]))]);
 
   const shape = [inner / heads, heads, each, S];
-  const gate = at.op("gate", "op", shape, [all]);
+  const gate = at.op("gate", "op", shape, [slice(inner)]);
   const skip = at.op("skip", "in-place", shape, [x ?? graph.view(scan), at.weight("ssm_d")]);
-  const sum = at.op("scan and skip", "in-place", shape, [graph.view(scan, sizeOf(4, [inner, step.tokens])), skip]);
+  const sum = at.op("scan and skip", "in-place", shape, [graph.reshape(scan, shape), skip]);
   let out: Source = at.op("gated scan", "op", shape, [gate, sum]);
   if (at.has("ssm_norm.weight")) out = at.norm("ssm_norm", graph.view(out), [inner / groups, groups, each, S]);
   return at.matmul("ssm_out", width, graph.view(out));

@@ -31,8 +31,11 @@ export interface ComputeExplanation {
 }
 
 /** Repeats of alike layers that are built: the allocator has settled by then. */
-const KEPT_REPEATS = 4;
+const KEPT_REPEATS = 1000;
 
+/**
+ * @param _sizes kept for callers that size copies themselves: the model's own tensors say it here
+ */
 export function computeBuffers(
   model: ModelSpec,
   options: LlamaCppOptions,
@@ -41,16 +44,17 @@ export function computeBuffers(
   accelerators: readonly Device[],
   _sizes: ComputeSizes,
 ): ComputeBuffers {
-  const programs = programsFor(model, options, caches, placement, accelerators.length);
+  const { prompt, decode } = programsFor(model, options, caches, placement, accelerators.length);
   const window = windowOf(model);
   const full = caches.cells;
   const short = window === null ? full : caches.windowCells(window);
-  const devices = accelerators.map((_, i) => {
-    const program = programs[i];
-    return program === undefined ? 0 : run(program, full, short);
-  });
-  const host = programs[accelerators.length];
-  return { devices, host: host === undefined ? 0 : run(host, full, short) };
+  const size = (i: number): number => {
+    const first = prompt[i];
+    const second = decode?.[i];
+    const bytes = first === undefined ? 0 : run(first, full, short);
+    return second === undefined ? bytes : Math.max(bytes, run(second, full, short));
+  };
+  return { devices: accelerators.map((_, i) => size(i)), host: size(accelerators.length) };
 }
 
 const windows = new WeakMap<ModelSpec, number | null>();
@@ -67,6 +71,13 @@ function windowOf(model: ModelSpec): number | null {
   return window;
 }
 
+/** Programs by device, the host's last: of the step with a whole batch of tokens, and of the step that decodes. */
+interface Programs {
+  readonly prompt: readonly Program[];
+  /** One token for each sequence; null where it can't be the larger one: everything runs on accelerators. */
+  readonly decode: readonly Program[] | null;
+}
+
 export function programsFor(
   model: ModelSpec,
   options: LlamaCppOptions,
@@ -74,18 +85,24 @@ export function programsFor(
   placement: Placement,
   accelerators: number,
   keep = KEPT_REPEATS,
-): readonly Program[] {
+): Programs {
   const S = options.sequences;
-  const step: Step = {
-    tokens: Math.ceil(caches.stepTokens / S) * S,
-    sequences: S,
-    streams: caches.streams,
-    outputs: Math.min(caches.stepTokens, options.outputs),
-    flashAttention: options.flashAttention,
-    kvTypeK: options.kvTypeK,
-    kvTypeV: options.kvTypeV,
+  const make = (tokens: number, outputs: number): readonly Program[] => {
+    const step: Step = {
+      tokens: Math.ceil(tokens / S) * S,
+      sequences: S,
+      streams: caches.streams,
+      outputs,
+      flashAttention: options.flashAttention,
+      kvTypeK: options.kvTypeK,
+      kvTypeV: options.kvTypeV,
+    };
+    const graph = buildGraph(model, step, placement, chooseLayers(model, placement, accelerators, keep));
+    const ties = step.tokens < 32 || placement.allOffloaded ? placement.layerDevice : null;
+    return compile(schedule(graph, { accelerators, pipelined: placement.pipelined, ties }), accelerators + 1);
   };
-  const graph = buildGraph(model, step, placement, chooseLayers(model, placement, accelerators, keep));
-  const ties = step.tokens < 32 || placement.allOffloaded ? placement.layerDevice : null;
-  return compile(schedule(graph, { accelerators, pipelined: placement.pipelined, ties }), accelerators + 1);
+  return {
+    prompt: make(caches.stepTokens, Math.min(caches.stepTokens, options.outputs)),
+    decode: accelerators === 0 || placement.allOffloaded ? null : make(S, S),
+  };
 }
