@@ -48,8 +48,14 @@ function readConfig(fields: Fields): StandardDecoder {
       outputBias: bias,
       denseBias: fields.optionalBool("mlp_bias") ?? false,
     },
-    head: { ...PLAIN_HEAD, ropeFreqs: isLlama3Rope(fields) ? Math.floor(heads.headDimK / 2) : null },
+    head: { ...PLAIN_HEAD, ropeFreqs: isLlama3Rope(fields) ? pairs(fields, heads.headDimK) : null },
   };
+}
+
+/** Rotary embeddings turn a head's elements in pairs. */
+function pairs(fields: Fields, headDim: number): number {
+  if (headDim % 2 !== 0) fields.refuse(`a head has ${headDim} elements: an even number is wanted to rotate them`);
+  return Math.ceil(headDim / 2);
 }
 
 function mixtral(fields: Fields, expertWidth: number): FeedForward {

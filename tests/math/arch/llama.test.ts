@@ -94,6 +94,10 @@ describe("is unknown", () => {
   test.each([
     [{ num_local_experts: 8 }, 'model_type "llama" with num_local_experts: llama.cpp knows experts in "mixtral" only'],
     [{ draft_vocab_size: 32_000 }, "draft_vocab_size is set: an EAGLE-3 draft, not a model of its own"],
+    [
+      { head_dim: 1, rope_scaling: { rope_type: "llama3" } },
+      "a head has 1 elements: an even number is wanted to rotate them",
+    ],
     [{ num_key_value_heads: 3 }, "num_attention_heads (4) is not a multiple of num_key_value_heads (3)"],
     [
       { num_attention_heads: 3, num_key_value_heads: 3 },
