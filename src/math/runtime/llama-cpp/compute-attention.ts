@@ -120,8 +120,10 @@ function attend(at: LayerContext, mixer: AttentionMixer, parts: Projections, tra
   const sinks = at.has("attn_sinks.weight") ? [at.weight("attn_sinks.weight")] : [];
   const out = scores(at, {
     query: graph.view(query),
-    key: graph.view(keyCache, cacheView(at, k, cells, step.kvTypeK)),
-    value: graph.view(valueCache, cacheView(at, v, cells, step.kvTypeV)),
+    key: graph.view(keyCache, cacheView(at, k, cells, step.kvTypeK), { type: step.kvTypeK, elements: mixer.headDimK }),
+    value: graph.view(valueCache, cacheView(at, v, cells, step.kvTypeV), { type: step.kvTypeV, elements: mixer.headDimV }),
+    keyWidth: k,
+    valueWidth: v,
     heads: mixer.heads,
     width: mixer.headDimV,
     cells,
@@ -141,6 +143,9 @@ interface Scores {
   readonly query: Source;
   readonly key: Source;
   readonly value: Source;
+  /** Elements of all heads in one cell; values 0: they are a part of the keys. */
+  readonly keyWidth: number;
+  readonly valueWidth: number;
   readonly heads: number;
   /** Elements of one head of the values. */
   readonly width: number;
@@ -150,13 +155,26 @@ interface Scores {
   readonly unpack: { readonly weight: GraphNode; readonly width: number } | null;
 }
 
-function scores(at: LayerContext, { query, key, value, heads, width, cells, sinks, unpack }: Scores): Source {
+function scores(at: LayerContext, parts: Scores): Source {
   const { graph, step, inputs } = at;
+  const { query, key, value, keyWidth, valueWidth, heads, width, cells, sinks, unpack } = parts;
   const each = step.tokens / step.streams;
   const mask = inputs.mask(cells);
   let out: Source;
   if (step.flashAttention) {
-    const attended = at.op("attention", "attention", [width, heads, each, step.streams], [query, key, value, mask, ...sinks]);
+    const sources = [query, key, value, mask, ...sinks];
+    const attended = at.op("attention", "attention", [width, heads, each, step.streams], sources, {
+      kind: "attention",
+      keyType: step.kvTypeK,
+      valueType: step.kvTypeV,
+      keyWidth,
+      valueWidth,
+      cells,
+      streams: step.streams,
+      tokens: each,
+      heads,
+      headWidth: width,
+    });
     out = graph.reshape(attended, [width * heads, step.tokens]);
     if (unpack !== null) {
       const unpacked = at.op("values unpacked", "matmul", [unpack.width, step.tokens, heads], [unpack.weight, out]);
@@ -202,7 +220,7 @@ export function latentAttention(at: LayerContext, mixer: LatentMixer, input: Gra
   graph.expand(key);
   const cache = at.cache("cache k");
   at.store("store k", [graph.view(key), inputs.keyRows("full"), cache]);
-  const cached = graph.view(cache, cacheView(at, row, "full", step.kvTypeK));
+  const cached = graph.view(cache, cacheView(at, row, "full", step.kvTypeK), { type: step.kvTypeK, elements: row });
   // The values are the front of each row: all but the end of the last one.
   const { blockBytes, blockElements } = GGML_TYPES[step.kvTypeK];
   const values = { ...cached.size, fixed: (-ropeDim * blockBytes) / blockElements };
@@ -213,6 +231,8 @@ export function latentAttention(at: LayerContext, mixer: LatentMixer, input: Gra
     query: graph.view(query),
     key: cached,
     value,
+    keyWidth: row,
+    valueWidth: 0,
     heads,
     width: kvLoraRank,
     cells: "full",

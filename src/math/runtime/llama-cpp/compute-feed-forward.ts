@@ -84,7 +84,7 @@ function routedExperts(
   const choice = at.has("exp_probs_b.bias")
     ? at.op("router odds biased", "in-place", [X, rows], [odds, at.weight("exp_probs_b.bias")])
     : odds;
-  const chosen = graph.view(at.op("chosen", "op", [X, rows], [choice]));
+  const chosen = graph.view(at.op("chosen", "op", [X, rows], [choice], { kind: "sort", bytes: 4 * X * rows }));
   let weights: GraphNode = at.op("weights", "get-rows", [1, U, rows], [graph.view(odds), chosen]);
   let factor: GraphNode | GraphView = weights;
   if (traits.gating === "chosen") {
@@ -99,8 +99,9 @@ function routedExperts(
   graph.expand(factor);
 
   const spread = graph.view(input);
+  const scratch = { kind: "experts", experts: X, tokens: rows } as const;
   const each = (name: string, inner: number, from: GraphNode | GraphView): GraphNode => {
-    let out = at.op(name, "matmul-id", [inner, U, rows], [at.weight(`${name}.weight`), from, chosen]);
+    let out = at.op(name, "matmul-id", [inner, U, rows], [at.weight(`${name}.weight`), from, chosen], scratch);
     if (at.has(`${name}.scale`)) {
       const repeated = at.op(`${name} scale`, "op", [1, X, rows], [graph.view(at.weight(`${name}.scale`))]);
       const picked = at.op(`${name} scale picked`, "get-rows", [1, U, rows], [graph.view(repeated), chosen]);

@@ -2,6 +2,8 @@
  * The graph of one step as llama.cpp builds it, with nothing but what its allocator looks at: which operation, how large,
  * from which sources, in which order. Built once for a model and its options; only the caches' lengths stay open.
  */
+import type { GgmlType } from "../../ggml-types.ts";
+import type { Scratch } from "./compute-backends.ts";
 
 /** Bytes that are known but for the lengths of the caches: fixed + full x cells + window x cells of the window. */
 export interface Size {
@@ -30,6 +32,12 @@ export type Operation =
   | "attention" // flash attention: its weights do not choose a device
   | "store"; // writes into a cache: takes no memory of its own
 
+/** The rows of a tensor that may be quantized: back-ends pad them. */
+export interface Row {
+  readonly type: GgmlType;
+  readonly elements: number;
+}
+
 /** A tensor that takes memory, or lies in memory that was taken before (weights, caches). */
 export interface GraphNode {
   readonly name: string;
@@ -48,6 +56,10 @@ export interface GraphNode {
   readonly output: boolean;
   /** The layer whose device the node is tied to, null = free. */
   readonly tiedTo: number | null;
+  /** What some back-ends need inside the node. */
+  readonly scratch: Scratch | null;
+  /** Of a weight. */
+  readonly row: Row | null;
 }
 
 /** Another look at a node's memory. */
@@ -57,6 +69,8 @@ export interface GraphView {
   readonly size: Size;
   /** The copy's layout; null for a view with gaps, whose copy nothing takes over. */
   readonly layout: string | null;
+  /** Of a view of a cache. */
+  readonly row: Row | null;
 }
 
 export function isView(source: GraphNode | GraphView): source is GraphView {
@@ -84,6 +98,7 @@ export interface NodeTraits {
   readonly output?: boolean;
   readonly tiedTo?: number | null;
   readonly home?: number | null;
+  readonly scratch?: Scratch | null;
 }
 
 /** Collects nodes in the order in which llama.cpp's graph has them: depth first, sources from left to right. */
@@ -112,25 +127,31 @@ export class GraphBuilder {
       input: false,
       output: traits.output ?? false,
       tiedTo: traits.tiedTo ?? null,
+      scratch: traits.scratch ?? null,
+      row: null,
     };
   }
 
-  /** A tensor that lies somewhere already. */
-  resident(name: string, extents: readonly Extent[], size: Size, home: number, weight: boolean): GraphNode {
-    return { ...this.node(name, "leaf", extents, [], { size, home }), weight };
+  /** Weights and caches lie somewhere already. */
+  weight(name: string, size: Size, home: number, row: Row | null): GraphNode {
+    return { ...this.node(name, "leaf", [1], [], { size, home }), weight: true, row };
+  }
+
+  cache(name: string, home: number): GraphNode {
+    return this.node(name, "leaf", [1], [], { size: sizeOf(0, []), home });
   }
 
   input(name: string, elementBytes: number, extents: readonly Extent[]): GraphNode {
     return { ...this.node(name, "leaf", extents, [], { elementBytes }), input: true };
   }
 
-  view(source: GraphNode | GraphView, size: Size | null = null): GraphView {
-    return { root: rootOf(source), size: size ?? source.size, layout: null };
+  view(source: GraphNode | GraphView, size: Size | null = null, row: Row | null = null): GraphView {
+    return { root: rootOf(source), size: size ?? source.size, layout: null, row };
   }
 
   /** A view of F32 without gaps. */
   reshape(source: GraphNode | GraphView, extents: readonly Extent[]): GraphView {
-    return { root: rootOf(source), size: sizeOf(4, extents), layout: layoutOf(4, extents) };
+    return { root: rootOf(source), size: sizeOf(4, extents), layout: layoutOf(4, extents), row: null };
   }
 
   /** Adds a node and what it needs. */

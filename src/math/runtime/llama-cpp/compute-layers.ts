@@ -42,6 +42,9 @@ function typedKey(layer: LayerSpec): string {
   return shapeKey(layer) + types.join();
 }
 
+/** Repeats of alike layers that are built: the allocator has settled by then. */
+const KEPT_REPEATS = 4;
+
 /** The longest period of layers that is looked for: gemma 3's is 6. */
 const LONGEST_PERIOD = 8;
 
@@ -49,7 +52,15 @@ const LONGEST_PERIOD = 8;
  * Indexes of the layers to build. A block of up to 8 layers that repeats more than `keep` times is cut to `keep` repeats,
  * or one more so that what is left of it is as odd as it was: the residual stream changes places from layer to layer.
  */
-export function chooseLayers(model: ModelSpec, placement: Placement, accelerators: number, keep: number): readonly number[] {
+export function chooseLayers(
+  model: ModelSpec,
+  placement: Placement,
+  accelerators: number,
+  repeats: number | null = null,
+): readonly number[] {
+  // A lone recurrent mixer's end is computed among the next layer's beginning: such layers do not settle.
+  const drifting = model.layers.some((l) => l.feedForward.kind === "none");
+  const keep = repeats ?? (drifting ? Number.POSITIVE_INFINITY : KEPT_REPEATS);
   const { shape, typed } = kindsOf(model);
   const n = model.layers.length;
   const ids = Array.from({ length: n }, (_, i) => {
@@ -63,23 +74,23 @@ export function chooseLayers(model: ModelSpec, placement: Placement, accelerator
   // The last layer is always built as it is: it is where rows are picked.
   while (i < n - 1) {
     let period = 0;
-    let repeats = 1;
+    let times = 1;
     for (let p = 1; p <= LONGEST_PERIOD && period === 0; p++) {
       const r = repeatsAt(ids, i, p, n - 1);
       const least = keep + 1;
       if (r > least) {
         period = p;
-        repeats = r;
+        times = r;
       }
     }
     if (period === 0) {
       chosen.push(i++);
       continue;
     }
-    const kept = keep + ((repeats - keep) % 2);
-    const first = i + (repeats - kept) * period;
-    for (let j = first; j < i + repeats * period; j++) chosen.push(j);
-    i += repeats * period;
+    const kept = keep + ((times - keep) % 2);
+    const first = i + (times - kept) * period;
+    for (let j = first; j < i + times * period; j++) chosen.push(j);
+    i += times * period;
   }
   if (n > 0) chosen.push(n - 1);
   return chosen;

@@ -16,10 +16,6 @@ export interface Program {
   readonly alignment: number;
 }
 
-/** Alignment of a buffer: CUDA-like devices, and the host. @source ggml-cuda.cu, ggml-backend.cpp (TENSOR_ALIGNMENT) */
-export const DEVICE_ALIGNMENT = 128;
-export const HOST_ALIGNMENT = 32;
-
 interface State {
   children: number;
   /** Holds memory; the slot and device may have been another tensor's. */
@@ -28,8 +24,11 @@ interface State {
   device: number;
 }
 
-/** One program per device, the host's last. */
-export function compile(schedule: Schedule, devices: number): readonly Program[] {
+/**
+ * One program per device, the host's last.
+ * @param alignments in bytes, by device
+ */
+export function compile(schedule: Schedule, alignments: readonly number[]): readonly Program[] {
   const states = new Map<Tensor, State>();
   const stateOf = (tensor: Tensor): State => {
     const known = states.get(tensor);
@@ -38,7 +37,7 @@ export function compile(schedule: Schedule, devices: number): readonly Program[]
     states.set(tensor, made);
     return made;
   };
-  const builders = Array.from({ length: devices }, () => new ProgramBuilder());
+  const builders = alignments.map(() => new ProgramBuilder());
   const take = (tensor: Tensor): void => {
     const state = stateOf(tensor);
     if (state.allocated || !tensor.owned) return;
@@ -76,7 +75,7 @@ export function compile(schedule: Schedule, devices: number): readonly Program[]
     take(step.tensor);
     for (const { tensor } of step.tensor.sources) release(tensor);
   }
-  return builders.map((builder, i) => builder.build(i === devices - 1 ? HOST_ALIGNMENT : DEVICE_ALIGNMENT));
+  return builders.map((builder, i) => builder.build(alignments[i] ?? 1));
 }
 
 class ProgramBuilder {

@@ -3,6 +3,7 @@
  * @source ggml/src/ggml-backend.cpp ggml_backend_sched_split_graph; src/llama-context.cpp graph_get_cb at llama.cpp v0.5.0
  */
 import { batchRows, type GraphBuilder, type GraphNode, type GraphView, isView, rootOf, type Size } from "./compute-graph.ts";
+import { type BufferRule, rowPadding, scratchSize } from "./compute-backends.ts";
 import { HOST } from "./types.ts";
 
 /** llama.cpp offers an operation to an accelerator, its weight copied over for the step, from this many rows on. */
@@ -12,8 +13,8 @@ const OFFLOAD_ROWS = 32;
 const PIPELINE_COPIES = 4;
 
 export interface Machinery {
-  /** Accelerators; 0 = the host computes everything. */
-  readonly accelerators: number;
+  /** Of each accelerator, then the host. */
+  readonly rules: readonly BufferRule[];
   readonly pipelined: boolean;
   /** Device of each layer, for nodes that are tied to one; null = ties are not in force. */
   readonly ties: Int16Array | null;
@@ -48,7 +49,8 @@ export type ScheduleStep =
 const UNSET = -2;
 
 export function schedule(graph: GraphBuilder, machinery: Machinery): Schedule {
-  const host = machinery.accelerators;
+  const { rules } = machinery;
+  const host = rules.length - 1;
   const { nodes } = graph;
   const device = new Map<GraphNode, number>();
   const number_ = (home: number): number => (home === HOST ? host : home);
@@ -65,7 +67,7 @@ export function schedule(graph: GraphBuilder, machinery: Machinery): Schedule {
     if (known !== undefined) return known;
     const made: Tensor = {
       name: node.name,
-      size: node.size,
+      size: withScratch(node, rules[of(node)]),
       layout: node.layout,
       device: of(node),
       owned: node.home === null && node.operation !== "store",
@@ -117,7 +119,7 @@ export function schedule(graph: GraphBuilder, machinery: Machinery): Schedule {
       const table = copied[here];
       let copy = table?.get(source);
       if (copy === undefined) {
-        copy = copyOf(source, here, machinery.pipelined);
+        copy = copyOf(source, here, rules[here], machinery.pipelined);
         table?.set(source, copy);
         pending.push({ kind: "copy", from, tensor: copy });
         if (machinery.pipelined) {
@@ -134,11 +136,26 @@ export function schedule(graph: GraphBuilder, machinery: Machinery): Schedule {
   return { leaves: [...inputLeaves, ...copyLeaves, ...leaves.filter((l) => !inputLeaves.includes(l))], steps };
 }
 
-function copyOf(source: GraphNode | GraphView, device: number, output: boolean): Tensor {
+function withScratch(node: GraphNode, rule: BufferRule | undefined): Size {
+  return node.scratch === null || rule === undefined ? node.size : plus(node.size, scratchSize(node.scratch, rule.scratch));
+}
+
+function plus(a: Size, b: Size): Size {
+  return { fixed: a.fixed + b.fixed, full: a.full + b.full, window: a.window + b.window };
+}
+
+function copyOf(
+  source: GraphNode | GraphView,
+  device: number,
+  rule: BufferRule | undefined,
+  output: boolean,
+): Tensor {
   const root = rootOf(source);
+  const { row, size } = source;
+  const padding = row === null || rule === undefined ? 0 : rowPadding(row.type, row.elements, rule);
   return {
     name: `${root.name} on device ${device}`,
-    size: source.size,
+    size: { ...size, fixed: size.fixed + padding },
     layout: source.layout ?? "with gaps",
     device,
     owned: true,
@@ -155,10 +172,17 @@ function firstChoice(node: GraphNode, machinery: Machinery, host: number, number
   for (const source of node.sources) {
     if (isView(source) ? !source.root.weight : !source.weight) continue;
     const there = number_(rootOf(source).home ?? HOST);
-    if (there === host && host > 0 && batchRows(node) >= OFFLOAD_ROWS) return 0;
+    if (there === host && takesOver(node, machinery.rules)) return 0;
     return there;
   }
   return UNSET;
+}
+
+/** The first accelerator takes an operation over when its batch is worth copying the weight. */
+function takesOver(node: GraphNode, rules: readonly BufferRule[]): boolean {
+  const [first] = rules;
+  if (first === undefined || rules.length === 1 || batchRows(node) < OFFLOAD_ROWS) return false;
+  return first.offloads === "all" || node.operation === "matmul" || node.operation === "matmul-id";
 }
 
 /** Neighbours take over a device: accelerators downwards, then upwards, then whatever is left the same way. */

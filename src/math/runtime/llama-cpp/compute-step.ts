@@ -1,8 +1,9 @@
 /** What the graph's builders share: the options as numbers, where things lie, and the small pieces every layer is made of. */
 
-import { isQuantized, rowBytes, tensorBytes } from "../../ggml-types.ts";
+import { tensorBytes } from "../../ggml-types.ts";
 import type { LayerSpec, TensorSpec } from "../../model.ts";
 import type { KvType } from "../../options.ts";
+import type { Scratch } from "./compute-backends.ts";
 import { type Extent, type GraphBuilder, type GraphNode, type GraphView, type Operation, sizeOf } from "./compute-graph.ts";
 
 /** One step: how many tokens, sequences and rows of logits, and how attention works. */
@@ -81,11 +82,17 @@ export class LayerContext {
   }
 
   cache(name: string): GraphNode {
-    return this.graph.resident(`${name}-${this.layer.index}`, [1], sizeOf(0, []), this.home, false);
+    return this.graph.cache(`${name}-${this.layer.index}`, this.home);
   }
 
-  op(name: string, operation: Operation, extents: readonly Extent[], sources: readonly Source[], elementBytes = 4): GraphNode {
-    return this.graph.node(name, operation, extents, sources, { elementBytes });
+  op(
+    name: string,
+    operation: Operation,
+    extents: readonly Extent[],
+    sources: readonly Source[],
+    scratch: Scratch | null = null,
+  ): GraphNode {
+    return this.graph.node(name, operation, extents, sources, { scratch });
   }
 
   /** Weight x input, then the weight's own scale and bias where the file has them. */
@@ -116,18 +123,10 @@ export class LayerContext {
   }
 }
 
-/** Row padding of CUDA-like devices: a quantized row's end is filled up to 512 elements, once per tensor. */
-const ROW_ELEMENTS = 512;
-
-/** The size is what a copy on an accelerator takes. */
+/** A tensor of the model where it lies. The size is what it has without any padding. */
 export function weightNode(graph: GraphBuilder, name: string, tensor: TensorSpec | null, home: number): GraphNode {
-  let bytes = 0;
-  if (tensor !== null) {
-    const type = tensor.type ?? "F16";
-    const row = tensor.shape[0] ?? 1;
-    bytes = tensorBytes(type, tensor.shape);
-    const over = row % ROW_ELEMENTS;
-    if (isQuantized(type) && over !== 0) bytes += rowBytes(type, ROW_ELEMENTS - over);
-  }
-  return graph.resident(name, [1], sizeOf(bytes, []), home, true);
+  if (tensor === null) return graph.weight(name, sizeOf(0, []), home, null);
+  const type = tensor.type ?? "F16";
+  const bytes = tensorBytes(type, tensor.shape);
+  return graph.weight(name, sizeOf(bytes, []), home, { type, elements: tensor.shape[0] ?? 1 });
 }

@@ -3,8 +3,9 @@
  * and given memory by the rules of its allocator. Nothing is fitted.
  * @source src/llama-context.cpp sched_reserve, graph_reserve; ggml/src/ggml-alloc.c, ggml-backend.cpp at llama.cpp v0.5.0
  */
-import type { Device } from "../../machine.ts";
+import type { Backend, Device } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
+import { type BufferRule, bufferRule } from "./compute-backends.ts";
 import { buildGraph } from "./compute-decoder.ts";
 import { chooseLayers } from "./compute-layers.ts";
 import { compile, type Program, run } from "./compute-program.ts";
@@ -12,30 +13,22 @@ import { schedule } from "./compute-schedule.ts";
 import type { Step } from "./compute-step.ts";
 import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "./types.ts";
 
+/** Nothing of this is needed: the model's own tensors say it. Kept for callers that have it at hand. */
 export interface ComputeSizes {
-  /** Bytes of the head's weight, for op offload's copies. */
+  /** Bytes of the head's weight. */
   readonly outputBytes: number;
   /** Bytes of the largest expert tensor of one layer. */
   readonly expertTensorBytes: number;
 }
 
-export interface ComputeTerm {
-  readonly name: string;
-  readonly formula: string;
-  readonly bytes: number;
+/** Programs by device, the host's last: of the step with a whole batch of tokens, and of the step that decodes. */
+export interface Programs {
+  readonly prompt: readonly Program[];
+  /** One token for each sequence; null where it can't be the larger one: everything runs on accelerators. */
+  readonly decode: readonly Program[] | null;
 }
 
-export interface ComputeExplanation {
-  readonly phase: "attention" | "feed-forward" | "state" | "logits" | "none";
-  readonly terms: readonly ComputeTerm[];
-}
-
-/** Repeats of alike layers that are built: the allocator has settled by then. */
-const KEPT_REPEATS = 1000;
-
-/**
- * @param _sizes kept for callers that size copies themselves: the model's own tensors say it here
- */
+/** Bytes of the buffers of each accelerator and of the host, as a load of the model makes them. */
 export function computeBuffers(
   model: ModelSpec,
   options: LlamaCppOptions,
@@ -44,17 +37,23 @@ export function computeBuffers(
   accelerators: readonly Device[],
   _sizes: ComputeSizes,
 ): ComputeBuffers {
-  const { prompt, decode } = programsFor(model, options, caches, placement, accelerators.length);
+  const programs = programsFor(model, options, caches, placement, accelerators);
+  const { full, window } = lengths(model, caches);
+  const devices = accelerators.map((_, i) => sizeAt(programs, i, full, window));
+  return { devices, host: sizeAt(programs, accelerators.length, full, window) };
+}
+
+export function sizeAt({ prompt, decode }: Programs, device: number, full: number, window: number): number {
+  const first = prompt[device];
+  const second = decode?.[device];
+  const bytes = first === undefined ? 0 : run(first, full, window);
+  return second === undefined ? bytes : Math.max(bytes, run(second, full, window));
+}
+
+/** Cells of one stream of the model's two kinds of caches. */
+export function lengths(model: ModelSpec, caches: CacheShape): { readonly full: number; readonly window: number } {
   const window = windowOf(model);
-  const full = caches.cells;
-  const short = window === null ? full : caches.windowCells(window);
-  const size = (i: number): number => {
-    const first = prompt[i];
-    const second = decode?.[i];
-    const bytes = first === undefined ? 0 : run(first, full, short);
-    return second === undefined ? bytes : Math.max(bytes, run(second, full, short));
-  };
-  return { devices: accelerators.map((_, i) => size(i)), host: size(accelerators.length) };
+  return { full: caches.cells, window: window === null ? caches.cells : caches.windowCells(window) };
 }
 
 const windows = new WeakMap<ModelSpec, number | null>();
@@ -71,22 +70,86 @@ function windowOf(model: ModelSpec): number | null {
   return window;
 }
 
-/** Programs by device, the host's last: of the step with a whole batch of tokens, and of the step that decodes. */
-interface Programs {
-  readonly prompt: readonly Program[];
-  /** One token for each sequence; null where it can't be the larger one: everything runs on accelerators. */
-  readonly decode: readonly Program[] | null;
+/** A slider visits few of them: a placement's programs depend on lengths only through the tokens of a step. */
+const KEPT_PER_PLACEMENT = 16;
+
+interface Kept {
+  readonly tokens: number;
+  readonly sequences: number;
+  readonly streams: number;
+  readonly outputs: number;
+  readonly flashAttention: boolean;
+  readonly kvTypeK: string;
+  readonly kvTypeV: string;
+  readonly backends: readonly Backend[];
+  readonly programs: Programs;
 }
+
+const kept = new WeakMap<ModelSpec, WeakMap<Placement, Kept[]>>();
 
 export function programsFor(
   model: ModelSpec,
   options: LlamaCppOptions,
   caches: CacheShape,
   placement: Placement,
-  accelerators: number,
-  keep = KEPT_REPEATS,
+  accelerators: readonly Device[],
+): Programs {
+  let byPlacement = kept.get(model);
+  if (byPlacement === undefined) {
+    byPlacement = new WeakMap();
+    kept.set(model, byPlacement);
+  }
+  let list = byPlacement.get(placement);
+  if (list === undefined) {
+    list = [];
+    byPlacement.set(placement, list);
+  }
+  for (const k of list) {
+    if (
+      k.tokens === caches.stepTokens &&
+      k.sequences === options.sequences &&
+      k.streams === caches.streams &&
+      k.outputs === options.outputs &&
+      k.flashAttention === options.flashAttention &&
+      k.kvTypeK === options.kvTypeK &&
+      k.kvTypeV === options.kvTypeV &&
+      k.backends.length === accelerators.length &&
+      k.backends.every((backend, i) => backend === accelerators[i]?.backend)
+    ) {
+      return k.programs;
+    }
+  }
+  const backends = accelerators.map((device) => device.backend);
+  const programs = makePrograms(model, options, caches, placement, [...backends, "cpu" as const].map(bufferRule));
+  if (list.length >= KEPT_PER_PLACEMENT) list.shift();
+  list.push({
+    tokens: caches.stepTokens,
+    sequences: options.sequences,
+    streams: caches.streams,
+    outputs: options.outputs,
+    flashAttention: options.flashAttention,
+    kvTypeK: options.kvTypeK,
+    kvTypeV: options.kvTypeV,
+    backends,
+    programs,
+  });
+  return programs;
+}
+
+/**
+ * The programs without their memo, for buffers with these rules (accelerators, then the host).
+ * @param keep repeats of alike layers that are built; Infinity = every layer
+ */
+export function makePrograms(
+  model: ModelSpec,
+  options: Pick<LlamaCppOptions, "sequences" | "outputs" | "flashAttention" | "kvTypeK" | "kvTypeV">,
+  caches: CacheShape,
+  placement: Placement,
+  rules: readonly BufferRule[],
+  keep: number | null = null,
 ): Programs {
   const S = options.sequences;
+  const chosen = chooseLayers(model, placement, rules.length - 1, keep);
   const make = (tokens: number, outputs: number): readonly Program[] => {
     const step: Step = {
       tokens: Math.ceil(tokens / S) * S,
@@ -97,12 +160,13 @@ export function programsFor(
       kvTypeK: options.kvTypeK,
       kvTypeV: options.kvTypeV,
     };
-    const graph = buildGraph(model, step, placement, chooseLayers(model, placement, accelerators, keep));
+    const graph = buildGraph(model, step, placement, chosen);
     const ties = step.tokens < 32 || placement.allOffloaded ? placement.layerDevice : null;
-    return compile(schedule(graph, { accelerators, pipelined: placement.pipelined, ties }), accelerators + 1);
+    const steps = schedule(graph, { rules, pipelined: placement.pipelined, ties });
+    return compile(steps, rules.map((rule) => rule.alignment));
   };
   return {
     prompt: make(caches.stepTokens, Math.min(caches.stepTokens, options.outputs)),
-    decode: accelerators === 0 || placement.allOffloaded ? null : make(S, S),
+    decode: rules.length === 1 || placement.allOffloaded ? null : make(S, S),
   };
 }
