@@ -43,7 +43,7 @@ export interface Http {
 }
 
 export function createHttp(options: HttpOptions): Http {
-  const hub = new URL(options.endpoint);
+  const hub = endpointUrl(options.endpoint);
   const silenceMs = options.silenceMs ?? SILENCE_MS;
   const sleep = options.sleep ?? wait;
   let requests = 0;
@@ -132,6 +132,15 @@ export function createHttp(options: HttpOptions): Http {
     },
     received: () => ({ requests, bytes }),
   };
+}
+
+/** @throws {AppError} usage */
+function endpointUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol === "https:" || url?.protocol === "http:") return url;
+  throw new AppError("usage", `Cannot take "${text}" as the hub: HF_ENDPOINT wants an http or https address`, {
+    hint: "unset HF_ENDPOINT, or give https://huggingface.co",
+  });
 }
 
 type Limit = (response: Response) => number;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Server } from "bun";
 import { createHttp, type HttpOptions } from "../../src/hub/http.ts";
-import { errorOf } from "./app-error.ts";
+import { errorIn, errorOf } from "./app-error.ts";
 
 const servers: Server<undefined>[] = [];
 afterEach(async () => {
@@ -101,6 +101,10 @@ describe("createHttp", () => {
     } finally {
       listener.stop(true);
     }
+  });
+
+  test.each(["", "huggingface.co", "file:///models"])("takes no %p for a hub", (endpoint) => {
+    expect(errorIn(() => http(endpoint)).code).toBe("usage");
   });
 
   test("counts what came in", async () => {
