@@ -11,14 +11,13 @@ import { DEVICE_ROWS } from "./hardware/table.ts";
 import { localModels } from "./hub/local.ts";
 import { createHubDeps, openModel } from "./hub/open.ts";
 import type { Machine } from "./math/machine.ts";
-import type { PlanRequest } from "./request.ts";
 import { assets } from "./web/assets.ts";
 import { errorJson, errorPage, statusOf, toAppError } from "./web/errors.ts";
 import { refusal, SECURITY_HEADERS } from "./web/guard.ts";
 import { keepFor } from "./web/keep-for.ts";
-import { listenOn, openInBrowser, stopSignal, writeRuntime } from "./web/listen.ts";
+import { listenOn, loopback, openInBrowser, stopSignal, writeRuntime } from "./web/listen.ts";
 import type { PlanDeps } from "./web/plan/deps.ts";
-import { EXAMPLE_MODEL, exampleSubject } from "./web/plan/example.ts";
+import { cannotAskExample, EXAMPLE_MODEL, openExample } from "./web/plan/example.ts";
 import { planRoutes } from "./web/plan/routes.ts";
 
 /** Beside the code in the one-file program, beside src/ in a checkout. */
@@ -73,33 +72,15 @@ export function planDeps(config: Config): PlanDeps {
     localModels({ sharedCacheDir: config.hub.sharedCacheDir, folders: [] }),
   );
   const planner = (): Planner => createPlanner({ openModel: opened, detectMachine: () => machine("auto") });
-  const example = exampleSubject();
   return {
     machine,
-    async open(request: PlanRequest) {
-      if (request.model !== EXAMPLE_MODEL) {
-        const { input, opened: model } = await planner().input(request, false);
-        return { input, fetchedAt: model.fetchedAt };
-      }
-      const { weights, engine, engineVersion, device, options } = request;
-      const input = {
-        subject: example,
-        weights,
-        engine,
-        engineVersion,
-        device,
-        options,
-        machine: await machine(device),
-        summary: false,
-      };
-      return { input, fetchedAt: null };
+    async open(request) {
+      if (request.model === EXAMPLE_MODEL) return openExample(request, await machine(request.device));
+      const { input, opened: model } = await planner().input(request, false);
+      return { input, fetchedAt: model.fetchedAt };
     },
     async ask(request) {
-      if (request.model === EXAMPLE_MODEL) {
-        throw new AppError("unsupported", "Cannot ask llama.cpp about the example: it has no GGUF header", {
-          hint: "open a GGUF file of it, as org/name:Q4_K_M",
-        });
-      }
+      if (request.model === EXAMPLE_MODEL) throw cannotAskExample();
       return await planAndAsk(planner(), request, false, config);
     },
     async search(text) {
@@ -127,7 +108,7 @@ export interface ServeOptions {
 
 /** Serves until it is told to stop. @returns the exit status */
 export async function serve({ config, port, host, open }: ServeOptions): Promise<number> {
-  const hostname = host ?? "127.0.0.1";
+  const hostname = loopback(host ?? "127.0.0.1");
   let listening = 0;
   const app = createApp({
     plan: planDeps(config),

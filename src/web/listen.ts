@@ -81,3 +81,15 @@ export function stopSignal(): Promise<void> {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
   });
 }
+
+/** The page is for this machine alone: there is no log-in. @throws {AppError} usage */
+export function loopback(host: string): string {
+  if (["127.0.0.1", "::1", "localhost"].includes(host)) return host;
+  throw new AppError(
+    "usage",
+    `Cannot serve the page on "${host}": it has no log-in, so it answers to this machine alone`,
+    {
+      hint: "leave --host out, and reach it from elsewhere through ssh -L 8477:127.0.0.1:8477",
+    },
+  );
+}

@@ -56,7 +56,7 @@ export function skyGeometry(
     column,
     endWidth,
     leftEnd: gutter + 2,
-    rightEnd: width - 2 - endWidth + 4,
+    rightEnd: width - endWidth - (phone ? 0 : 2),
   };
 }
 

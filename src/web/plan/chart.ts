@@ -118,7 +118,7 @@ function optionsOf(width: number, marks: () => Marks | null, curve: () => Curve 
   return {
     width,
     height: HEIGHT,
-    padding: [20, 10, 0, 0],
+    padding: [20, 16, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     select: { show: false, left: 0, top: 0, width: 0, height: 0 },
@@ -132,6 +132,7 @@ function optionsOf(width: number, marks: () => Marks | null, curve: () => Curve 
         size: 24,
         gap: 4,
         grid: { show: false },
+        filter: (_u, splits) => splits,
         splits: (u) => powers(u.scales.x?.min ?? 1024, u.scales.x?.max ?? 1024),
         values: (_u, splits) =>
           splits.map((tokens) => (tokens >= 1024 ? `${formatInteger(tokens / 1024)}k` : String(tokens))),
@@ -165,6 +166,7 @@ function freeGib(curve: Curve | null): number {
 function powers(min: number, max: number): number[] {
   const list: number[] = [];
   for (let tokens = 1024; tokens <= max; tokens *= 4) if (tokens >= min) list.push(tokens);
+  if (max >= 2 * (list.at(-1) ?? max)) list.push(max);
   return list.length > 1 ? list : [min, max];
 }
 

@@ -3,8 +3,13 @@
  * every layer). Its published config.json, the fields that say its geometry.
  * @source https://huggingface.co/openai/gpt-oss-20b/blob/main/config.json
  */
+
+import { AppError } from "../../errors.ts";
 import { specFromConfig } from "../../math/arch/index.ts";
+import type { Machine } from "../../math/machine.ts";
 import type { PlanSubject } from "../../math/plan-input.ts";
+import type { PlanRequest } from "../../request.ts";
+import type { OpenedPlan } from "./deps.ts";
 
 /** What to give as MODEL on the page. No name of the hub has a colon before its slash. */
 export const EXAMPLE_MODEL = "example:gpt-oss-20b";
@@ -45,7 +50,7 @@ const CONFIG = {
   vocab_size: 201088,
 } as const;
 
-export function exampleSubject(): PlanSubject {
+function exampleSubject(): PlanSubject {
   return {
     id: "openai/gpt-oss-20b",
     source: "built-in",
@@ -56,4 +61,23 @@ export function exampleSubject(): PlanSubject {
     choices: [],
     warnings: [],
   };
+}
+
+let subject: PlanSubject | null = null;
+
+export function openExample(
+  { weights, engine, engineVersion, device, options }: PlanRequest,
+  machine: Machine,
+): OpenedPlan {
+  subject ??= exampleSubject();
+  return {
+    input: { subject, weights, engine, engineVersion, device, options, machine, summary: false },
+    fetchedAt: null,
+  };
+}
+
+export function cannotAskExample(): AppError {
+  return new AppError("unsupported", "Cannot ask llama.cpp about the example: it has no GGUF header", {
+    hint: "open a GGUF file of it, as org/name:Q4_K_M",
+  });
 }

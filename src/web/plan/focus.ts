@@ -34,9 +34,14 @@ export function focusOf({ machine, result }: Pick<Scene, "machine" | "result">):
   return { slots, needBytes: need, freeBytes: free, besideBytes: all - need, host: used.length === 0 };
 }
 
+/** "NVIDIA GeForce RTX 4090" → "RTX 4090". */
+export function shortDevice(name: string): string {
+  return name.replace(/\b(NVIDIA|AMD|Intel) (GeForce |Radeon )?/, "");
+}
+
 /** Device names that tell them apart: two of a kind get a number. */
 export function deviceNames(result: PlanResult, host: number): readonly string[] {
-  const names = result.devices.map((d) => d.name.replace(/^(NVIDIA|AMD|Intel) (GeForce |Radeon )?/, ""));
+  const names = result.devices.map((d) => shortDevice(d.name));
   return names.map((name, i) => {
     if (i >= host) return "system memory";
     const same = names.filter((other, k) => k < host && other === name).length;

@@ -25,13 +25,13 @@ export function pickers(view: PickersView): Html {
     html`${errors[field] !== undefined && html`<span class="fielderr" id="e-${field}">${errors[field]}</span>`}`;
   const wrong = (field: string): Html =>
     html`${errors[field] !== undefined && html` aria-invalid="true"`} aria-describedby="${errors[field] !== undefined && `e-${field} `}about-${field}"`;
-  return html`<div class="pick" role="group" aria-label="What to plan"><div class="choice"><label class="meta" for="f-model">Model</label><input type="search" id="f-model" name="model" value="${form.model ?? ""}" autocomplete="off" spellcheck="false" autocapitalize="off"${wrong("model")} hx-get="/plan/search" hx-trigger="input changed delay:250ms" hx-target="#found" hx-include="closest form"><span class="meta" id="about-model">${aboutModel(view)}</span>${error("model")}</div><div class="choice"><label class="meta" for="f-engine">Engine</label><select id="f-engine" name="engine" autocomplete="off"${wrong("engine")}><option value="llama.cpp">llama.cpp</option></select><span class="meta" id="about-engine">${
+  return html`<div class="pick" role="group" aria-label="What to plan"><div class="choice"><label class="meta" for="f-model">Model</label><input type="search" id="f-model" name="model" value="${form.model ?? ""}" autocomplete="off" spellcheck="false" autocapitalize="off"${wrong("model")} hx-get="/plan/search" hx-trigger="input changed delay:250ms" hx-target="#found" hx-include="closest form"><span class="meta about" id="about-model">${aboutModel(view)}</span>${error("model")}</div><div class="choice"><label class="meta" for="f-engine">Engine</label><select id="f-engine" name="engine" autocomplete="off"${wrong("engine")}><option value="llama.cpp">llama.cpp</option></select><span class="meta about" id="about-engine">${
     result === null ? "memory rules" : `memory rules of ${result.engine.version}`
   }</span>${error("engine")}</div><div class="choice"><label class="meta" for="f-device">Device</label><input type="text" id="f-device" name="device" value="${
     form.device === "auto" ? "" : (form.device ?? "")
   }" placeholder="this machine" list="devices" autocomplete="off" spellcheck="false"${wrong("device")}><datalist id="devices">${view.devices.map(
     ({ id, name }) => html`<option value="${id}">${name}</option>`,
-  )}</datalist><span class="meta" id="about-device">${aboutDevice(view.machine)}</span>${error("device")}</div><div class="acts"><button>Plan</button><button type="button" class="quiet js" x-data="copy" x-on:click="copyLink" x-text="label('Copy link')" aria-live="polite">Copy link</button></div><div class="found" id="found" x-data="finder" x-show="open"></div></div>`;
+  )}</datalist><span class="meta about" id="about-device">${aboutDevice(view.machine)}</span>${error("device")}</div><div class="acts"><button>Plan</button><button type="button" class="quiet js" x-data="copy" x-on:click="copyLink" x-text="label('Copy link')" aria-live="polite">Copy link</button></div><div class="found" id="found" x-data="finder" x-show="open"></div></div>`;
 }
 
 function aboutModel({ result, subject, age }: PickersView): string {

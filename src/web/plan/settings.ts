@@ -91,7 +91,8 @@ function sequencesSetting(view: SettingsView): Html {
   });
 }
 
-export function sequencesNote({ result }: Scene): Html {
+export function sequencesNote({ result, drawn }: Scene): Html {
+  if (drawn === null) return html``;
   const most = result.limits.max_sequences;
   return html`<span>1</span><span>${most === null ? "none fits at this context" : `${formatInteger(most)} ${most === 1 ? "fits" : "fit"} at this context`}</span><span>256</span>`;
 }
@@ -136,7 +137,7 @@ export function weightsNote(scene: Scene, form: FormValues): Html {
   const where =
     subject.source === "hub" && computed
       ? html`<a href="${planHref(withValues(form, { model: `${subject.id}:${form.weights}`, weights: "" }))}">read this file’s header</a>`
-      : html`<span>${files > 1 ? `${files} files in the repository` : label?.basis === "exact" ? "exact" : "sizes by llama-quantize’s rules"}</span>`;
+      : html`<span>${files > 1 ? `${files} files in the repository` : label?.basis === "exact" ? "by llama-quantize’s rules" : "predicted"}</span>`;
   return html`${where}${best !== null && html`<span>largest that fits ${best}</span>`}`;
 }
 

@@ -56,9 +56,16 @@ export function whyFragment(scene: Scene): Html {
     tightest.slot < scene.machine.accelerators.length && typeof reserve === "number" && reserve > 0
       ? `, after a margin of ${formatBytes(reserve)}`
       : "";
-  return html`<b>${formatBytes(tightest.bytes)} to spare</b> ${where}${among}${margin}. ${
+  const onHost =
+    scene.drawn === null || focus.host ? 0 : countSlot(scene.drawn.plan.layers.slot, scene.machine.accelerators.length);
+  const offloaded = onHost > 0 ? `${onHost} of ${result.model.layers ?? 0} layers run from system memory. ` : "";
+  return html`<b>${formatBytes(tightest.bytes)} to spare</b> ${where}${among}${margin}. ${offloaded}${
     result.tight && "The range crosses the limit or leaves little: it may fail at start. "
   }${range}`;
+}
+
+function countSlot(slots: Int16Array, slot: number): number {
+  return slots.reduce((count, there) => count + (there === slot ? 1 : 0), 0);
 }
 
 function tightestOf({ result }: Scene, focus: Focus): { readonly slot: number; readonly bytes: number } | null {
@@ -95,7 +102,7 @@ export function metricsFragment(scene: Scene): Html {
     limits.max_sequences === null ? "–" : formatInteger(limits.max_sequences),
     "",
     "at this context",
-  )}${download !== null && metric("Download", formatDownload(download).replace(/ .*/, ""), formatDownload(download).replace(/.* /, ""), "weights as published")}</dl>`;
+  )}${download !== null && download > 0 && metric("Download", formatDownload(download).replace(/ .*/, ""), formatDownload(download).replace(/.* /, ""), "weights as published")}</dl>`;
 }
 
 /** "Does not fit" always names what would; each is a link, so that it works without script and Back undoes it. */
@@ -105,7 +112,7 @@ export function changesFragment(scene: Scene, form: FormValues): Html {
   if (changes.length === 0) {
     return html`<p class="dim after">No single change of context, cache type, weights or layers makes it fit on this device.</p>`;
   }
-  return html`<div class="scroll changes"><table><caption class="vh">Changes that make it fit</caption><thead class="vh"><tr><th>Change</th><th>Memory</th><th>Cost</th><th></th></tr></thead><tbody>${changes.map(
+  return html`<div class="scroll changes"><table><caption>Any one of these makes it fit:</caption><thead class="vh"><tr><th>Change</th><th>Memory</th><th>Cost</th><th></th></tr></thead><tbody>${changes.map(
     (change) =>
       html`<tr><th scope="row">${change.name}</th><td class="num">${signedBytes(change.savedBytes)}</td><td class="dim hidephone">${change.cost}</td><td class="num"><a class="btn" href="${planHref(withValues(form, change.values))}" aria-label="Apply: ${change.name}">Apply</a></td></tr>`,
   )}</tbody></table></div>`;

@@ -32,7 +32,7 @@ const KEYS: readonly (readonly [string, string])[] = [
 
 export function planPage(page: PlanPage): Html {
   const { scene, form } = page;
-  const title = scene?.result.model.id ?? form.model ?? "Plan";
+  const title = (scene?.result.model.id ?? form.model ?? "Plan").split("/").slice(-2).join("/");
   return layout({
     title: `${title} on ${form.device ?? "this machine"}`,
     current: "plan",
@@ -46,11 +46,17 @@ export function planPage(page: PlanPage): Html {
 export function planMain(page: PlanPage): Html {
   const { form, scene, errors } = page;
   return html`<h1 class="vh">Plan</h1><div class="notices" id="problem">${page.problem !== null && problemBox(page.problem)}</div><div class="notices" id="connection" aria-live="polite"></div><form id="plan-form" action="/plan" method="get">${pickers(page)}<div class="plan">${settingsPanel({ form, errors, scene })}<div class="result" id="result">${
-    scene !== null && resultView(scene, form)
+    scene === null ? noResult(page) : resultView(scene, form)
   }</div></div></form>${page.asked !== null && html`<section class="sec" id="asked-answer">${page.asked}</section>`}${keysDialog()}${
     scene?.drawn != null &&
     html`<script type="application/json" id="scene">${jsonBlock(encodeScene(scene, form))}</script>`
   }`;
+}
+
+function noResult({ problem }: PlanPage): Html {
+  return problem !== null
+    ? html``
+    : html`<div class="note-box"><h3>No plan yet</h3><p class="dim">The marked field says what is wanted. What you entered is kept.</p></div>`;
 }
 
 function problemBox(problem: AppError): Html {

@@ -2,6 +2,7 @@
 import { formatBytes, formatGib } from "../../math/format.ts";
 import type { AskedMemory, Basis, Part } from "../../math/result.ts";
 import { type Html, html } from "../html.ts";
+import { focusOf, shortDevice } from "./focus.ts";
 import { BASIS_WORDS, PART_VIEWS, type Swatch } from "./parts.ts";
 import type { DrawnScene } from "./scene.ts";
 
@@ -49,14 +50,20 @@ export function basisTag(basis: Basis): Html {
   return html`<span class="tag ${basis}">${BASIS_WORDS[basis]}</span>`;
 }
 
-export function whyTable({ result }: DrawnScene): Html {
+export function whyTable(scene: DrawnScene): Html {
+  const { result } = scene;
+  const { besideBytes, host } = focusOf(scene);
   const terms = (result.explanation ?? []).map(termOf);
   const { total_bytes: total, low_bytes: low, high_bytes: high } = result.memory;
-  return html`<div class="scroll"><table><caption class="vh">Each part with its formula</caption><thead><tr><th scope="col">Part</th><th scope="col" class="num">Size</th><th scope="col">Formula with this plan’s numbers</th><th scope="col">Basis</th></tr></thead><tbody>${terms.map(
+  return html`<div class="scroll"><table class="terms"><caption class="vh">Each part with its formula</caption><thead><tr><th scope="col">Part</th><th scope="col" class="num">Size</th><th scope="col">Formula with this plan’s numbers</th><th scope="col">Basis</th></tr></thead><tbody>${terms.map(
     (term) =>
-      html`<tr><th scope="row">${term.swatch !== null && html`<span class="sw ${term.swatch}"></span>`}${term.name}</th><td class="num"><b>${term.value}</b></td><td class="f">${term.formula}</td><td>${term.basis !== null && basisTag(term.basis)}</td></tr>`,
+      html`<tr><th scope="row">${term.swatch !== null && html`<span class="sw ${term.swatch}"></span>`}${shortDevice(term.name)}</th><td class="num"><b>${term.value}</b></td><td class="f">${term.formula}</td><td>${term.basis !== null && basisTag(term.basis)}</td></tr>`,
   )}</tbody><tfoot><tr><th scope="row">Total</th><td class="num">${total !== null && formatBytes(total)}</td><td class="dim">${
-    low !== null && high !== null && html`expected ${formatGib(low)} – ${formatGib(high)} GiB; in four of five cases`
+    low !== null &&
+    high !== null &&
+    html`${
+      besideBytes > 0 && !host && `${formatBytes(besideBytes)} of it in system memory; `
+    }in four of five cases ${formatGib(low)} – ${formatGib(high)} GiB`
   }</td><td></td></tr></tfoot></table></div>`;
 }
 
