@@ -25,7 +25,7 @@ export async function planAndAsk(
   const layers = planned.plan.options["gpu_layers"];
   const options = { ...resolved.options, gpuLayers: typeof layers === "number" ? layers : resolved.options.gpuLayers };
   const answer = await askPlan(
-    { header: opened.gguf, model: planned.model, options },
+    { header: opened.gguf, model: planned.model, options, planned: result.memory },
     {
       dataFolder: config.dataDir,
       spawn: { command: [...config.self, ACCOUNTING_COMMAND], env: config.environment },

@@ -1,16 +1,26 @@
 /**
  * A plan put to llama.cpp itself: the file's header, the tensors as the plan has typed them, the options as far as the judge
- * takes them. What it does not take is said, so that nobody compares unlike things.
+ * takes them. A part that was asked otherwise than planned stays empty, and a sentence compares like with like.
  */
 import type { GgufHeader } from "../../math/arch/family.ts";
+import { formatBytes } from "../../math/format.ts";
 import type { ModelSpec, TensorSpec } from "../../math/model.ts";
 import type { AskedMemory } from "../../math/result.ts";
 import type { LlamaCppOptions } from "../../math/runtime/llama-cpp/types.ts";
-import { MIB } from "../../math/units.ts";
 import { type AskOptions, type AskResult, askLlamaCpp } from "./ask.ts";
-import { exactCacheBytes, magnified } from "./exact-caches.ts";
+import { accountedParts } from "./asked-memory.ts";
+import { magnified } from "./exact-caches.ts";
 import { judgeMetadata } from "./judge-metadata.ts";
-import type { AskedContext, AskedTensor, ContextAnswer } from "./protocol.ts";
+import {
+  ASKED_PARTS,
+  type AskedPart,
+  type AskedParts,
+  askedContext,
+  beyondJudge,
+  judgeSettings,
+  planAsJudged,
+} from "./judge-options.ts";
+import type { AskedTensor } from "./protocol.ts";
 
 export interface PlanQuestion {
   /** The file's own header, checked; null for a model known from its config.json alone. */
@@ -18,41 +28,35 @@ export interface PlanQuestion {
   /** Typed. */
   readonly model: ModelSpec;
   readonly options: LlamaCppOptions;
+  /** The plan's own figures, all devices together; null where it has none. */
+  readonly planned: Readonly<Record<AskedPart, number | null>>;
 }
 
 export type PlanAnswer =
   | {
       readonly status: "answered";
       readonly asked: AskedMemory;
-      /** What was asked otherwise than planned, a sentence each; empty = the same question. */
+      /** What was asked otherwise than planned, and both sides' figures for it, a sentence each; empty = the same question. */
       readonly differences: readonly string[];
     }
   | { readonly status: "not_answered"; readonly reason: string; readonly hint: string | null };
 
-const NO_HINT = { hint: null } as const;
-
-export async function askPlan({ header, model, options }: PlanQuestion, ask: AskOptions): Promise<PlanAnswer> {
+export async function askPlan(question: PlanQuestion, ask: AskOptions): Promise<PlanAnswer> {
+  const { header, model, options } = question;
   if (header === null) {
-    return {
-      status: "not_answered",
-      reason: "llama.cpp accounts for a model from a GGUF header, and this model has none",
-      hint: "name a GGUF file of it, as org/name:Q4_K_M",
-    };
+    const reason = "llama.cpp accounts for a model from a GGUF header, and this model has none";
+    return { status: "not_answered", reason, hint: "name a GGUF file of it, as org/name:Q4_K_M" };
   }
   const metadata = judgeMetadata(header);
   if (metadata.status === "incomplete") {
-    return {
-      status: "not_answered",
-      reason: `the header's ${metadata.missing.join(", ")} is too long to have been kept`,
-      ...NO_HINT,
-    };
+    return notAnswered(`the header's ${metadata.missing.join(", ")} is too long to have been kept`);
   }
+  const beyond = beyondJudge(options);
+  if (beyond !== null) return notAnswered(beyond);
   const context = askedContext(options);
-  const result = await askLlamaCpp(
-    { metadata: metadata.pairs, tensors: askedTensors(model), contexts: [context, magnified(context)] },
-    ask,
-  );
-  return answerOf(result, differences(options));
+  const contexts = [context, magnified(context)];
+  const result = await askLlamaCpp({ metadata: metadata.pairs, tensors: askedTensors(model), contexts }, ask);
+  return answerOf(result, question);
 }
 
 /** Every tensor once, by llama.cpp's own names. @throws {RangeError} when one has no type */
@@ -62,112 +66,79 @@ export function askedTensors(model: ModelSpec): readonly AskedTensor[] {
 }
 
 function typed({ name, type }: TensorSpec): AskedTensor {
-  if (type === null)
-    throw new RangeError(`Cannot ask about "${name}": it has no type; give the model a weights choice first`);
-  return { name, type };
+  if (type !== null) return { name, type };
+  throw new RangeError(`Cannot ask about "${name}": it has no type; give the model a weights choice first`);
 }
 
-/** n_ctx of a llama.cpp log is the total of all sequences, unless they share one pool. */
-export function askedContext(options: LlamaCppOptions): AskedContext {
-  return {
-    contextTotal: options.kvUnified ? options.context : options.context * options.sequences,
-    sequences: options.sequences,
-    ubatch: Math.min(options.ubatch, options.batch),
-    flashAttention: options.flashAttention ? "on" : "off",
-    kvTypeK: options.kvTypeK,
-    kvTypeV: options.kvTypeV,
-    swaFull: options.swaFull,
-  };
+function notAnswered(reason: string): PlanAnswer {
+  return { status: "not_answered", reason, hint: null };
 }
 
-/** The options that the judge answers for when these are put to it: what a plan to be held against its answer has to take. */
-export function judgeOptions(options: LlamaCppOptions): LlamaCppOptions {
-  const ubatch = Math.min(options.ubatch, options.batch);
-  return {
-    ...options,
-    program: "api",
-    batch: ubatch,
-    ubatch,
-    outputs: ubatch,
-    kvUnified: options.sequences === 1 && options.kvUnified,
-    gpuLayers: 0,
-    cpuMoeLayers: 0,
-    tensorSplit: null,
-    overrideTensor: [],
-  };
-}
-
-function differences(options: LlamaCppOptions): readonly string[] {
-  const judged = judgeOptions(options);
-  const told: string[] = [];
-  if (options.gpuLayers > 0)
-    told.push("llama.cpp was asked with all layers in system memory; weights and compute buffers differ on a GPU.");
-  if (options.outputs !== judged.outputs) {
-    told.push(
-      `llama.cpp was asked for ${judged.outputs} rows of logits a step, the plan for ${options.outputs}; the compute buffer may differ.`,
-    );
-  }
-  if (options.kvUnified !== judged.kvUnified)
-    told.push("llama.cpp was asked with a cache for each sequence, the plan has one pool.");
-  return told;
-}
-
-function answerOf(result: AskResult, told: readonly string[]): PlanAnswer {
+function answerOf(result: AskResult, question: PlanQuestion): PlanAnswer {
   switch (result.status) {
-    case "ok": {
-      const [context, large] = result.contexts;
-      if (context === undefined)
-        return { status: "not_answered", reason: "llama.cpp did not answer for the context", ...NO_HINT };
-      if (context.status === "refused")
-        return { status: "not_answered", reason: `llama.cpp refused the context: ${context.reason}`, ...NO_HINT };
-      return { status: "answered", asked: memoryOf(result, context, large ?? null), differences: told };
-    }
+    case "ok":
+      return answered(result, question);
     case "unavailable":
       return { status: "not_answered", reason: result.reason, hint: result.hint };
     case "refused":
-      return { status: "not_answered", reason: `llama.cpp refused the model: ${result.reason}`, ...NO_HINT };
+      return notAnswered(`llama.cpp refuses the model: ${result.reason}`);
     case "crashed":
-      return {
-        status: "not_answered",
-        reason: `llama.cpp aborted on this model: ${lastLine(result.tail) ?? result.signal ?? "no words"}`,
-        ...NO_HINT,
-      };
-    case "timed_out":
-      return {
-        status: "not_answered",
-        reason: `llama.cpp did not answer within ${result.timeoutMs} ms`,
-        hint: "try again when the machine is less busy",
-      };
+      return notAnswered(`llama.cpp aborts on this: ${lastLine(result.tail) ?? result.signal ?? "it said nothing"}`);
+    case "timed_out": {
+      const reason = `llama.cpp did not answer within ${result.timeoutMs} ms`;
+      return { status: "not_answered", reason, hint: "try again when the machine is less busy" };
+    }
     case "cancelled":
-      return { status: "not_answered", reason: "the question was cancelled", ...NO_HINT };
+      return notAnswered("the question was cancelled");
     default:
       return result satisfies never;
   }
 }
 
-function memoryOf(
-  result: Extract<AskResult, { status: "ok" }>,
-  context: Extract<ContextAnswer, { status: "ok" }>,
-  large: ContextAnswer | null,
-): AskedMemory {
-  const exact = large === null ? null : exactCacheBytes(context, large);
-  const kv = exact ?? printed(context.caches);
-  const state = printed(context.states);
+function answered(result: Extract<AskResult, { status: "ok" }>, { model, options, planned }: PlanQuestion): PlanAnswer {
+  const [context, large] = result.contexts;
+  if (context === undefined || result.weightsBytes === null)
+    return notAnswered("llama.cpp said nothing of the context");
+  if (context.status === "refused") return notAnswered(`llama.cpp refuses the context: ${context.reason}`);
+  const ours = planAsJudged(model, options);
+  const theirs = accountedParts(result.weightsBytes, context, large ?? null, ours);
+  const unlike = ours === null ? [] : ASKED_PARTS.filter((part) => ours[part] !== planned[part]);
+  const part = (name: AskedPart): number | null => (unlike.includes(name) ? null : theirs[name]);
   return {
-    engine: "llama.cpp",
-    version: result.version,
-    weights_bytes: result.weightsBytes,
-    kv_cache_bytes: kv,
-    state_bytes: state,
-    // Exactly what is left of the exact total, as far as the other two are exact.
-    compute_bytes: context.totalBytes - kv - state,
-    output_bytes: printed(context.output),
+    status: "answered",
+    asked: {
+      engine: "llama.cpp",
+      version: result.version,
+      weights_bytes: part("weights_bytes"),
+      kv_cache_bytes: part("kv_cache_bytes"),
+      state_bytes: part("state_bytes"),
+      compute_bytes: part("compute_bytes"),
+      output_bytes: part("output_bytes"),
+    },
+    differences:
+      ours === null || unlike.length === 0 ? [] : [likeWithLike(unlike, theirs, ours, judgeSettings(options))],
   };
 }
 
-/** As printed, to 0.01 MiB. */
-function printed(parts: readonly { readonly mib: number }[]): number {
-  return Math.round(parts.reduce((sum, part) => sum + part.mib, 0) * MIB);
+const PART_NAMES: Readonly<Record<AskedPart, string>> = {
+  weights_bytes: "weights",
+  kv_cache_bytes: "KV cache",
+  state_bytes: "state",
+  compute_bytes: "compute",
+  output_bytes: "output",
+};
+
+function likeWithLike(
+  parts: readonly AskedPart[],
+  theirs: AskedParts,
+  ours: AskedParts,
+  settings: readonly string[],
+): string {
+  const figures = parts.map((part) => {
+    const same = theirs[part] === ours[part] ? "the same" : formatBytes(ours[part]);
+    return `${PART_NAMES[part]} ${formatBytes(theirs[part])} (hwLedger: ${same})`;
+  });
+  return `llama.cpp can only be asked with ${settings.join(" and ") || "its own settings"}; for that it says ${figures.join(", ")}.`;
 }
 
 function lastLine(tail: string): string | null {

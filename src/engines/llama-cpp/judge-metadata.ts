@@ -8,7 +8,7 @@
  * @source llama.cpp src/llama-model.cpp load_hparams, src/llama-model-loader.cpp get_key@34af94cd9ab277632e27caeec2d41de2fd091b31
  */
 import type { GgufHeader, MetadataValue } from "../../math/arch/family.ts";
-import type { MetadataPair, MetadataType } from "./protocol.ts";
+import type { MetadataPair, MetadataScalar, MetadataType } from "./protocol.ts";
 
 const FLOAT_KEY =
   /(epsilon|eps|freq_base\w*|freq_scale\w*|scaling\.(factor|attn_factor)|ext_factor|beta_fast|beta_slow|log_multiplier|scale|softcapping|clamp_kqv|max_alibi_bias|swiglu_clamp\w*|sinkhorn_eps)$/;
@@ -29,11 +29,21 @@ export function judgeMetadata(header: GgufHeader): JudgeMetadata {
   const pairs: MetadataPair[] = [{ key: "general.architecture", type: "str", value: header.architecture }];
   for (const [key, value] of header.metadata) {
     if (WITHOUT_MEMORY.test(key) || (key === sizeKey && tokens !== null)) continue;
-    pairs.push({ key, type: metadataType(key, value), value });
+    pairs.push({ key, type: metadataType(key, value), value: forJson(value) });
   }
   pairs.push({ key: "tokenizer.ggml.model", type: "str", value: "no_vocab" });
   if (tokens !== null) pairs.push({ key: sizeKey, type: "u32", value: tokens });
   return { status: "ok", pairs };
+}
+
+/** JSON has no infinity: it travels as a word (protocol.ts). */
+function forJson(value: MetadataValue): MetadataPair["value"] {
+  return typeof value === "object" ? value.map(finiteOrWord) : finiteOrWord(value);
+}
+
+function finiteOrWord(value: MetadataScalar): MetadataScalar {
+  if (typeof value !== "number" || Number.isFinite(value)) return value;
+  return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
 }
 
 /** null: the header holds no tokens, and its own vocab_size stands. */

@@ -42,6 +42,16 @@ describe("judgeMetadata", () => {
     expect(judged.status === "ok" && judged.pairs.at(-1)).toEqual({ key: "llama.vocab_size", type: "u32", value: 2 });
   });
 
+  test("writes what JSON cannot as words", () => {
+    const metadata = new Map([["x.clamp_scale", [Infinity, -Infinity, NaN, 1]]]);
+    const judged = judgeMetadata(header({ metadata }));
+    expect(judged.status === "ok" && judged.pairs[1]).toEqual({
+      key: "x.clamp_scale",
+      type: "f32",
+      value: ["inf", "-inf", "nan", 1],
+    });
+  });
+
   test("says what is missing when an array that matters was not kept", () => {
     const arrayLengths = new Map([
       ["llama.attention.head_count_kv", 2000],

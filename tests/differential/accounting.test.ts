@@ -1,0 +1,43 @@
+/** The engine's own rows for GPU-like devices: splits, partial offload, pools. Every exact part equals them, byte for byte and device for device. */
+import { expect, test } from "bun:test";
+import { accountingRows } from "../fixtures/accounting/read.ts";
+import { compareRow } from "./accounting.ts";
+
+const COMPARED = accountingRows().map(compareRow);
+
+test("weights, caches, states and output of every row of a known family, on every device", () => {
+  const compared = COMPARED.filter(({ status }) => status === "compared");
+  expect(compared.flatMap(({ id, differences }) => differences.map((difference) => `${id}: ${difference}`))).toEqual(
+    [],
+  );
+  expect(compared.length).toBe(374);
+});
+
+test("every other family answers unknown", () => {
+  const families = new Set(
+    COMPARED.filter(({ status }) => status === "compared").map(({ architecture }) => architecture),
+  );
+  expect([...families].sort()).toEqual([
+    "command-r",
+    "deepseek2",
+    "falcon-h1",
+    "gemma2",
+    "gemma3",
+    "glm4",
+    "gpt-oss",
+    "llama",
+    "mamba2",
+    "mistral3",
+    "phi3",
+    "qwen2",
+    "qwen2moe",
+    "qwen3",
+    "qwen35",
+    "qwen35moe",
+    "qwen3moe",
+    "qwen3next",
+  ]);
+  const unknown = COMPARED.filter(({ status }) => status === "unknown");
+  expect(unknown.length).toBe(COMPARED.length - 374);
+  expect(unknown.some(({ architecture }) => families.has(architecture))).toBe(false);
+});
