@@ -42,6 +42,7 @@ export function buildGraph(model: ModelSpec, step: Step, placement: Placement, c
     current = build(at, E, current, traits, last, twoCaches);
   }
 
+  graph.phase = "logits";
   const home = placement.outputDevice;
   const head = outside.get("output.weight") ?? outside.get("token_embd.weight") ?? null;
   const norm = weightNode(graph, "output_norm.weight", outside.get("output_norm.weight") ?? null, home);
@@ -133,6 +134,7 @@ function mix(at: LayerContext, E: number, makeNorm: () => GraphNode, traits: Gra
   let norm: GraphNode | null = null;
   for (const mixer of at.layer.mixers) {
     let part: Source;
+    at.graph.phase = mixer.kind === "state" ? "state" : "attention";
     if (mixer.kind === "state" && mixer.algorithm !== "gated-delta") {
       part = mamba2(at, mixer, E, makeNorm);
     } else {
@@ -151,6 +153,7 @@ function mix(at: LayerContext, E: number, makeNorm: () => GraphNode, traits: Gra
 
 function feedForward(at: LayerContext, E: number, input: GraphNode, rows: number, traits: GraphTraits): GraphNode {
   const block = at.layer.feedForward;
+  at.graph.phase = "feed-forward";
   if (block.kind === "dense") return dense(at, E, block, input, rows);
   if (block.kind === "moe") return experts(at, E, block, input, rows, traits.experts);
   return input;

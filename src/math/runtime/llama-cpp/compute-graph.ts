@@ -38,9 +38,14 @@ export interface Row {
   readonly elements: number;
 }
 
+/** What a step is doing while a node is computed. */
+export type Phase = "inputs" | "attention" | "state" | "feed-forward" | "logits";
+
 /** A tensor that takes memory, or lies in memory that was taken before (weights, caches). */
 export interface GraphNode {
   readonly name: string;
+  readonly phase: Phase;
+  readonly elementBytes: number;
   readonly operation: Operation;
   readonly extents: readonly Extent[];
   readonly size: Size;
@@ -105,6 +110,8 @@ export interface NodeTraits {
 export class GraphBuilder {
   readonly nodes: GraphNode[] = [];
   readonly leaves: GraphNode[] = [];
+  /** Of the nodes that are made from here on. */
+  phase: Phase = "inputs";
   readonly #seen = new Set<GraphNode>();
 
   node(
@@ -117,6 +124,8 @@ export class GraphBuilder {
     const elementBytes = traits.elementBytes ?? 4;
     return {
       name,
+      phase: this.phase,
+      elementBytes,
       operation,
       extents,
       size: traits.size ?? sizeOf(elementBytes, extents),

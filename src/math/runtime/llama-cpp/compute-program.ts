@@ -12,8 +12,11 @@ export interface Program {
   /** By slot: index into the sizes. */
   readonly sizeOf: Int32Array;
   readonly sizes: readonly Size[];
-  readonly names: readonly string[];
+  /** By slot: who took it first. */
+  readonly owners: readonly Tensor[];
   readonly alignment: number;
+  /** Peaks that were asked for before, by lengths of the caches. */
+  readonly known: Map<number, number>;
 }
 
 interface State {
@@ -81,7 +84,7 @@ export function compile(schedule: Schedule, alignments: readonly number[]): read
 class ProgramBuilder {
   readonly #events: number[] = [];
   readonly #slots: number[] = [];
-  readonly #names: string[] = [];
+  readonly #owners: Tensor[] = [];
   readonly #sizes: Size[] = [];
   readonly #known = new Map<string, number>();
 
@@ -96,7 +99,7 @@ class ProgramBuilder {
     }
     const slot = this.#slots.length;
     this.#slots.push(index);
-    this.#names.push(tensor.name);
+    this.#owners.push(tensor);
     this.#events.push(slot);
     return slot;
   }
@@ -110,8 +113,9 @@ class ProgramBuilder {
       events: Int32Array.from(this.#events),
       sizeOf: Int32Array.from(this.#slots),
       sizes: this.#sizes,
-      names: this.#names,
+      owners: this.#owners,
       alignment,
+      known: new Map(),
     };
   }
 }
@@ -123,10 +127,43 @@ let slotOffset = new Float64Array(4096);
 let sizeBytes = new Float64Array(256);
 const ENDLESS = 2 ** 52;
 
-/** What is alive when the buffer is at its largest, by slot. */
-export interface Peak {
+/** A slider over a million tokens in steps of 256 asks for this many. */
+const KEPT_PEAKS = 4096;
+
+/** Bytes of the device's buffer with `full` cells in each stream of the caches, `window` in those of a window. */
+export function peakBytes(program: Program, full: number, window: number): number {
+  const key = full * 2 ** 24 + window;
+  const before = program.known.get(key);
+  if (before !== undefined) return before;
+  const bytes = run(program, full, window);
+  if (program.known.size >= KEPT_PEAKS) program.known.clear();
+  program.known.set(key, bytes);
+  return bytes;
+}
+
+export interface Alive {
+  readonly owner: Tensor;
   readonly bytes: number;
-  readonly slots: readonly { readonly slot: number; readonly bytes: number }[];
+}
+
+/** What lies in the buffer when it is at its largest, in the order of taking; what is missing to the peak are gaps. */
+export function aliveAtPeak(program: Program, full: number, window: number): { readonly peak: number; readonly alive: readonly Alive[]; readonly last: Tensor | null } {
+  let at = -1;
+  const peak = run(program, full, window, (event) => {
+    at = event;
+  });
+  const slots = new Set<number>();
+  for (const event of program.events.subarray(0, at + 1)) {
+    if (event >= 0) slots.add(event);
+    else slots.delete(~event);
+  }
+  const alive: Alive[] = [];
+  for (const slot of slots) {
+    const owner = program.owners[slot];
+    const bytes = sizeBytes[program.sizeOf[slot] ?? 0] ?? 0;
+    if (owner !== undefined && bytes > 0) alive.push({ owner, bytes });
+  }
+  return { peak, alive, last: program.owners[program.events[at] ?? -1] ?? null };
 }
 
 /**
@@ -134,7 +171,7 @@ export interface Peak {
  * Taking: the smallest free block that is large enough, the last, endless one only when no other is; of equals the later.
  * Giving back: joined with the free neighbours.
  */
-export function run(program: Program, full: number, window: number, watch: ((event: number) => void) | null = null): number {
+function run(program: Program, full: number, window: number, watch: ((event: number) => void) | null = null): number {
   const { events, sizeOf, sizes, alignment } = program;
   if (sizeOf.length > slotOffset.length) slotOffset = new Float64Array(sizeOf.length * 2);
   if (sizes.length > sizeBytes.length) sizeBytes = new Float64Array(sizes.length * 2);
@@ -164,9 +201,7 @@ export function run(program: Program, full: number, window: number, watch: ((eve
       slotOffset[event] = offset;
       const left = (blockSize[best] as number) - size;
       if (left === 0) {
-        blocks--;
-        blockOffset.copyWithin(best, best + 1, blocks + 1);
-        blockSize.copyWithin(best, best + 1, blocks + 1);
+        blocks = closeGap(best, blocks);
       } else {
         blockOffset[best] = offset + size;
         blockSize[best] = left;
@@ -189,9 +224,7 @@ function giveBack(offset: number, size: number, blocks: number): number {
   const after = at < blocks && offset + size === blockOffset[at];
   if (before && after) {
     blockSize[at - 1] = (blockSize[at - 1] as number) + size + (blockSize[at] as number);
-    blockOffset.copyWithin(at, at + 1, blocks);
-    blockSize.copyWithin(at, at + 1, blocks);
-    return blocks - 1;
+    return closeGap(at, blocks);
   }
   if (before) {
     blockSize[at - 1] = (blockSize[at - 1] as number) + size;
@@ -199,11 +232,21 @@ function giveBack(offset: number, size: number, blocks: number): number {
     blockOffset[at] = offset;
     blockSize[at] = (blockSize[at] as number) + size;
   } else {
-    blockOffset.copyWithin(at + 1, at, blocks);
-    blockSize.copyWithin(at + 1, at, blocks);
+    for (let i = blocks; i > at; i--) {
+      blockOffset[i] = blockOffset[i - 1] as number;
+      blockSize[i] = blockSize[i - 1] as number;
+    }
     blockOffset[at] = offset;
     blockSize[at] = size;
     return blocks + 1;
   }
   return blocks;
+}
+
+function closeGap(at: number, blocks: number): number {
+  for (let i = at; i < blocks - 1; i++) {
+    blockOffset[i] = blockOffset[i + 1] as number;
+    blockSize[i] = blockSize[i + 1] as number;
+  }
+  return blocks - 1;
 }

@@ -2,7 +2,18 @@
  * Which device each node of the graph runs on, where the graph is cut, and what has to be copied over each cut.
  * @source ggml/src/ggml-backend.cpp ggml_backend_sched_split_graph; src/llama-context.cpp graph_get_cb at llama.cpp v0.5.0
  */
-import { batchRows, type GraphBuilder, type GraphNode, type GraphView, isView, rootOf, type Size } from "./compute-graph.ts";
+import {
+  batchRows,
+  type Extent,
+  type GraphBuilder,
+  type GraphNode,
+  type GraphView,
+  isView,
+  type Phase,
+  rootOf,
+  type Size,
+  sizeOf,
+} from "./compute-graph.ts";
 import { type BufferRule, rowPadding, scratchSize } from "./compute-backends.ts";
 import { HOST } from "./types.ts";
 
@@ -23,6 +34,9 @@ export interface Machinery {
 /** A tensor as the allocator sees it. */
 export interface Tensor {
   readonly name: string;
+  readonly phase: Phase;
+  /** Element bytes and dimensions, where the size is their product and nothing more. */
+  readonly shape: readonly Extent[] | null;
   readonly size: Size;
   readonly layout: string;
   /** Device number: accelerators first, the host last. */
@@ -65,9 +79,12 @@ export function schedule(graph: GraphBuilder, machinery: Machinery): Schedule {
   const tensorOf = (node: GraphNode): Tensor => {
     const known = tensors.get(node);
     if (known !== undefined) return known;
+    const size = withScratch(node, rules[of(node)]);
     const made: Tensor = {
       name: node.name,
-      size: withScratch(node, rules[of(node)]),
+      phase: node.phase,
+      shape: sameSize(size, sizeOf(node.elementBytes, node.extents)) ? [node.elementBytes, ...node.extents] : null,
+      size,
       layout: node.layout,
       device: of(node),
       owned: node.home === null && node.operation !== "store",
@@ -140,6 +157,10 @@ function withScratch(node: GraphNode, rule: BufferRule | undefined): Size {
   return node.scratch === null || rule === undefined ? node.size : plus(node.size, scratchSize(node.scratch, rule.scratch));
 }
 
+function sameSize(a: Size, b: Size): boolean {
+  return a.fixed === b.fixed && a.full === b.full && a.window === b.window;
+}
+
 function plus(a: Size, b: Size): Size {
   return { fixed: a.fixed + b.fixed, full: a.full + b.full, window: a.window + b.window };
 }
@@ -154,7 +175,9 @@ function copyOf(
   const { row, size } = source;
   const padding = row === null || rule === undefined ? 0 : rowPadding(row.type, row.elements, rule);
   return {
-    name: `${root.name} on device ${device}`,
+    name: `${root.name}, copied`,
+    phase: root.phase,
+    shape: isView(source) || root.weight ? null : [root.elementBytes, ...root.extents],
     size: { ...size, fixed: size.fixed + padding },
     layout: source.layout ?? "with gaps",
     device,

@@ -8,7 +8,7 @@ import type { ModelSpec } from "../../model.ts";
 import { type BufferRule, bufferRule } from "./compute-backends.ts";
 import { buildGraph } from "./compute-decoder.ts";
 import { chooseLayers } from "./compute-layers.ts";
-import { compile, type Program, run } from "./compute-program.ts";
+import { compile, peakBytes, type Program } from "./compute-program.ts";
 import { schedule } from "./compute-schedule.ts";
 import type { Step } from "./compute-step.ts";
 import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "./types.ts";
@@ -46,8 +46,8 @@ export function computeBuffers(
 export function sizeAt({ prompt, decode }: Programs, device: number, full: number, window: number): number {
   const first = prompt[device];
   const second = decode?.[device];
-  const bytes = first === undefined ? 0 : run(first, full, window);
-  return second === undefined ? bytes : Math.max(bytes, run(second, full, window));
+  const bytes = first === undefined ? 0 : peakBytes(first, full, window);
+  return second === undefined ? bytes : Math.max(bytes, peakBytes(second, full, window));
 }
 
 /** Cells of one stream of the model's two kinds of caches. */
