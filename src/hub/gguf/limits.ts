@@ -7,7 +7,7 @@ export const MAX_KEY_VALUES = 10_000;
 /** GGML_MAX_DIMS. */
 export const MAX_DIMENSIONS = 4;
 /** The whole header, vocabulary included; a file that claims more would keep the reader walking for ever. */
-export const MAX_HEADER_BYTES = 128 * 2 ** 20;
+export const MAX_HEADER_BYTES = 64 * 2 ** 20;
 /** Keys, values and names that are kept, together. */
 export const MAX_KEPT_BYTES = 32 * 2 ** 20;
 /** Longer strings (chat templates reach 100 kB) are left out of the metadata. */

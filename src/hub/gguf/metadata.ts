@@ -131,9 +131,8 @@ async function readArray(cursor: Cursor, key: string): Promise<ReadArray> {
 
 async function readStrings(cursor: Cursor, length: number): Promise<ReadArray> {
   if (length > MAX_KEPT_ARRAY) {
-    for (let i = 0; i < length; i++) {
+    for (let passed = 0; passed < length; passed += cursor.skipStrings(length - passed)) {
       if (!cursor.has(8)) await cursor.fill(8);
-      cursor.skip(cursor.u64());
     }
     return { length, values: null };
   }
