@@ -116,6 +116,7 @@ function openSubject(opened: OpenedModel): KeptModel {
       revision: opened.revision,
       file: chosen?.format === "gguf" ? (chosen.paths[0] ?? null) : null,
       downloadBytes: opened.downloadBytes,
+      fileBytes: chosen?.bytes ?? null,
       spec: opened.spec,
       choices: files
         .filter((file) => file.format === "gguf" && file.role === "model" && file.missingParts === 0)

@@ -18,6 +18,8 @@ export interface PlanSubject {
   /** The GGUF that was read: its path or its name in the repository; null for a model known from its config alone. */
   readonly file: string | null;
   readonly downloadBytes: number | null;
+  /** What the chosen files hold, on disk or to come: the least that the weights take while nothing else is known. */
+  readonly fileBytes?: number | null;
   readonly spec: SpecResult;
   /** Empty: the presets are the choices. */
   readonly choices: readonly WeightsChoice[];

@@ -47,7 +47,7 @@ export function unknownResult(context: ResultContext, reason: string, missing: r
     ...frame(context, null),
     status: "unknown",
     // The file's own size is the least that its weights can take.
-    memory: { ...NOTHING_KNOWN, low_bytes: input.subject.downloadBytes },
+    memory: { ...NOTHING_KNOWN, low_bytes: input.subject.fileBytes ?? null },
     reason,
     missing,
   };
@@ -168,7 +168,7 @@ function isTight(plan: EnginePlan, total: number): boolean {
 function limitWarnings(plan: EnginePlan): string[] {
   return plan.slots.flatMap((device, i) =>
     plan.spare[i] === null && (plan.total[i] ?? 0) > 0
-      ? [`Nobody said how much memory ${device.name} has: planned as ample.`]
+      ? [`How much memory ${device.name} has is not known: taken as ample.`]
       : [],
   );
 }

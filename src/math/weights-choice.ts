@@ -41,6 +41,13 @@ function type(spec: ModelSpec, name: string | null, choices: readonly WeightsCho
   if (file !== null && (name === null || name.toUpperCase() === file.weights?.name.toUpperCase())) return checked(file);
   const preset = (name ?? UNQUANTIZED).toUpperCase();
   if (!isPresetId(preset)) {
+    if (choices.some((choice) => choice.name.toUpperCase() === preset)) {
+      return {
+        status: "error",
+        message: `Cannot price weights "${name}" without their file's header: they are no preset of llama.cpp's`,
+        hint: `name them with the model, as org/name:${name}`,
+      };
+    }
     const known = choices.length > 0 ? choices.map((choice) => choice.name) : PRESET_IDS;
     return {
       status: "error",
