@@ -11,6 +11,8 @@ export interface LayerRow {
   readonly mixers: readonly MixerKind[];
   readonly feedForward: "dense" | "moe" | "none" | null;
   readonly slot: number;
+  /** The layer's routed experts lie in system memory: its weights are in two places. */
+  readonly expertsApart: boolean;
   readonly weightsBytes: number;
   readonly kvBytes: number;
   readonly stateBytes: number;
@@ -29,7 +31,20 @@ export function layerRows({ drawn }: DrawnScene): readonly LayerRow[] {
   return [...foldLayers(drawn), ...outsideRows(drawn), ...bufferRows(drawn)];
 }
 
-function foldLayers({ model, plan }: DrawnScene["drawn"]): LayerRow[] {
+/** --cpu-moe: the experts of the first so many layers stay in system memory. */
+export function expertsApart({ model, plan }: DrawnScene["drawn"], layer: number): boolean {
+  const apart = plan.options.cpu_moe_layers;
+  const host = plan.slots.length - 1;
+  return (
+    typeof apart === "number" &&
+    layer < apart &&
+    plan.layers.slot[layer] !== host &&
+    model.layers[layer]?.feedForward.kind === "moe"
+  );
+}
+
+function foldLayers(drawn: DrawnScene["drawn"]): LayerRow[] {
+  const { model, plan } = drawn;
   const rows = new Map<string, { layers: number[]; row: Omit<LayerRow, "layers" | "name"> }>();
   model.layers.forEach((layer, i) => {
     const mixers = layer.mixers.map((mixer) => mixer.kind);
@@ -37,7 +52,9 @@ function foldLayers({ model, plan }: DrawnScene["drawn"]): LayerRow[] {
     const weightsBytes = plan.layers.weights[i] ?? 0;
     const kvBytes = plan.layers.kv[i] ?? 0;
     const stateBytes = plan.layers.state[i] ?? 0;
+    const apart = expertsApart(drawn, i);
     const key = [
+      apart,
       mixers,
       layer.feedForward.kind,
       layer.kvSharedWith !== null,
@@ -57,6 +74,7 @@ function foldLayers({ model, plan }: DrawnScene["drawn"]): LayerRow[] {
         mixers,
         feedForward: layer.feedForward.kind,
         slot,
+        expertsApart: apart,
         weightsBytes,
         kvBytes,
         stateBytes,
@@ -73,6 +91,7 @@ const OUTSIDE = {
   layers: [],
   mixers: [],
   feedForward: null,
+  expertsApart: false,
   weightsBytes: 0,
   kvBytes: 0,
   stateBytes: 0,

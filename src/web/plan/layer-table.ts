@@ -16,7 +16,7 @@ export function layerTable(scene: DrawnScene, selected: number | null): Html {
   const kinds = rows.filter((row) => row.layers.length > 0).length;
   return html`<summary>As a table: ${formatInteger(layers)} layers in ${formatInteger(kinds)} kinds</summary><div class="scroll"><table><caption class="vh">Memory by layer in MiB</caption><thead><tr><th scope="col">Layers</th><th scope="col" class="num">Equal</th><th scope="col" class="hidephone">Kind</th><th scope="col" class="hidephone">On</th><th scope="col">0 – ${formatMib(scale)} MiB a layer</th><th scope="col" class="num hidephone">Weights</th><th scope="col" class="num hidephone">KV</th><th scope="col" class="num hidephone">State</th><th scope="col" class="num">Each</th><th scope="col" class="num">All, MiB</th></tr></thead><tbody>${rows.map(
     (row) => tableRow(row, names, scale, selected),
-  )}</tbody><tfoot>${totals(scene, rows, names)}</tfoot></table></div>`;
+  )}</tbody><tfoot>${foot(scene, names)}</tfoot></table></div>`;
 }
 
 function tableRow(row: LayerRow, names: readonly string[], scale: number, selected: number | null): Html {
@@ -29,7 +29,7 @@ function tableRow(row: LayerRow, names: readonly string[], scale: number, select
   ];
   return html`<tr${chosen && html` class="sel"`}><th scope="row">${row.name}</th><td class="num">${
     row.layers.length > 0 && `× ${row.layers.length}`
-  }</td><td class="nowrap hidephone">${kindWords(row)}</td><td class="nowrap hidephone">${names[row.slot] ?? ""}</td><td class="barcol">${bar(parts, scale, null, "bar")}</td><td class="num hidephone">${mib(
+  }</td><td class="nowrap hidephone">${kindWords(row)}</td><td class="nowrap hidephone">${names[row.slot] ?? ""}${row.expertsApart && ", experts in system memory"}</td><td class="barcol">${bar(parts, scale, null, "bar")}</td><td class="num hidephone">${mib(
     row.weightsBytes,
   )}</td><td class="num hidephone">${mib(row.kvBytes)}</td><td class="num hidephone">${mib(row.stateBytes)}</td><td class="num"><b>${mib(row.eachBytes)}</b></td><td class="num">${mib(rowBytes(row))}</td></tr>`;
 }
@@ -51,24 +51,19 @@ function mib(bytes: number): string {
   return bytes >= MIB / 20 ? (bytes / MIB).toFixed(1) : "< 0.1";
 }
 
-/** A line for each memory that is used, and the sum over all: the total of the verdict's range, to the byte. */
-function totals(scene: DrawnScene, rows: readonly LayerRow[], names: readonly string[]): Html {
-  const slots = [...new Set(rows.map((row) => row.slot))].sort((a, b) => a - b);
-  const sum = (of: readonly LayerRow[], key: "weightsBytes" | "kvBytes" | "stateBytes"): number =>
-    of.reduce((total, row) => total + row[key] * Math.max(1, row.layers.length), 0);
-  const line = (name: string, of: readonly LayerRow[]): Html => {
-    const layers = of.reduce((count, row) => count + row.layers.length, 0);
-    const all = of.reduce((total, row) => total + rowBytes(row), 0);
-    return html`<tr><th scope="row">${name}</th><td class="num">${layers > 0 && formatInteger(layers)}</td><td class="hidephone"></td><td class="hidephone"></td><td></td><td class="num hidephone">${mib(
-      sum(of, "weightsBytes"),
-    )}</td><td class="num hidephone">${mib(sum(of, "kvBytes"))}</td><td class="num hidephone">${mib(sum(of, "stateBytes"))}</td><td></td><td class="num">${mib(all)}</td></tr>`;
+/** A line for each memory that is used, and the sum over all, from the plan itself: rows may lie in two places. */
+function foot({ drawn, machine }: DrawnScene, names: readonly string[]): Html {
+  const { plan } = drawn;
+  const slots = plan.slots.map((_, slot) => slot).filter((slot) => (plan.total[slot] ?? 0) > 0);
+  const line = (name: string, of: readonly number[]): Html => {
+    const sum = (column: Float64Array): string => mib(of.reduce((total, slot) => total + (column[slot] ?? 0), 0));
+    const layers = plan.layers.slot.reduce((count, slot) => count + (of.includes(slot) ? 1 : 0), 0);
+    return html`<tr><th scope="row">${name}</th><td class="num">${layers > 0 && formatInteger(layers)}</td><td class="hidephone"></td><td class="hidephone"></td><td></td><td class="num hidephone">${sum(plan.parts.weights_bytes)}</td><td class="num hidephone">${sum(plan.parts.kv_cache_bytes)}</td><td class="num hidephone">${sum(plan.parts.state_bytes)}</td><td></td><td class="num">${sum(plan.total)}</td></tr>`;
   };
-  if (slots.length === 1)
-    return line(scene.drawn.plan.slots.length === 1 ? "Total" : `On ${names[slots[0] ?? 0] ?? ""}`, rows);
-  return html`${slots.map((slot) =>
-    line(
-      slot < scene.machine.accelerators.length ? `On the ${names[slot] ?? ""}` : "In system memory",
-      rows.filter((row) => row.slot === slot),
-    ),
-  )}${line("Total", rows)}`;
+  const each =
+    slots.length > 1 &&
+    slots.map((slot) =>
+      line(slot < machine.accelerators.length ? `On the ${names[slot] ?? ""}` : "In system memory", [slot]),
+    );
+  return html`${each}${line("Total", slots)}`;
 }

@@ -6,6 +6,7 @@ import { MIB } from "../../math/units.ts";
 import { type Html, html } from "../html.ts";
 import { deviceNames } from "./focus.ts";
 import { FEED_FORWARD_WORDS, glyph, MIXER_WORDS } from "./glyphs.ts";
+import { expertsApart } from "./layer-rows.ts";
 import { isEmbedding, isHead } from "./outside.ts";
 import type { DrawnScene } from "./scene.ts";
 
@@ -79,7 +80,7 @@ export function readoutFragment(scene: DrawnScene, index: number): Html {
   const kinds = [
     ...layer.mixers.map((mixer) => MIXER_WORDS[mixer.kind]),
     FEED_FORWARD_WORDS[layer.feedForward.kind],
-    device,
+    expertsApart(drawn, index) ? `${device}, experts in system memory` : device,
   ];
   return html`<b>Layer ${index}</b><span>${kinds.join(" · ")}</span><span><span class="sw weights"></span>${formatMib(weights)}${
     kv > 0 && html` + <span class="sw kv"></span>${formatMib(kv)}`

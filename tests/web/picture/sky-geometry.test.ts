@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { GIB, MIB } from "../../src/math/units.ts";
+import { GIB, MIB } from "../../../src/math/units.ts";
 import {
   axisNumber,
   columnOf,
@@ -8,7 +8,7 @@ import {
   numberedLayers,
   skyAxis,
   skyGeometry,
-} from "../../src/web/picture/sky-geometry.ts";
+} from "../../../src/web/picture/sky-geometry.ts";
 
 const BOTH = { left: true, right: true };
 
