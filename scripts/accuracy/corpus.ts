@@ -11,7 +11,7 @@ import { writeGguf } from "../../tests/fixtures/gguf-writer.ts";
 import { publishedModels } from "../../tests/fixtures/models/read.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
-const answer = z.object({ status: z.string(), warnings: z.array(z.string()), message: z.string().optional() });
+const answer = z.object({ status: z.string(), reason: z.string().optional() });
 
 export interface CorpusCount {
   readonly asked: number;
@@ -60,10 +60,10 @@ async function count(models: readonly string[], folder: string): Promise<CorpusC
   const statuses: Record<string, number> = {};
   const reasons = new Map<string, number>();
   for (const line of lines) {
-    const { status, warnings, message } = answer.parse(JSON.parse(line));
+    const { status, reason: said } = answer.parse(JSON.parse(line));
     statuses[status] = (statuses[status] ?? 0) + 1;
     if (status !== "unknown" && status !== "error") continue;
-    const reason = general(message ?? warnings[0] ?? "no reason", folder);
+    const reason = general(said ?? "no reason", folder);
     reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
   return { asked: models.length, statuses, reasons: [...reasons].sort((a, b) => b[1] - a[1]) };

@@ -17,6 +17,11 @@ export interface LoadOptions {
   readonly flashAttention: "on" | "off";
 }
 
+export const LOADS: readonly LoadOptions[] = [
+  { context: 2048, ubatch: 512, flashAttention: "on" },
+  { context: 1000, ubatch: 256, flashAttention: "off" },
+];
+
 export interface BufferRow {
   readonly buffer: string;
   /** As the log prints it. */
