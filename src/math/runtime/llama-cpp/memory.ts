@@ -53,9 +53,22 @@ export function stateBytes(group: StateGroup, sequences: number): number {
  * slider and of a bisection: caches are priced by group, not by layer.
  */
 export function totals(prepared: Prepared, context: number, sequences: number): Totals {
-  const { slots, hostSlot, placement, model } = prepared;
   const options = atLoad(prepared.options, context, sequences);
   const shape = shapeCaches(options, context, sequences);
+  const { model, placement, machine, sizes } = prepared;
+  const buffers = computeBuffers(model, options, shape, placement, machine.accelerators, sizes);
+  return totalsWith(prepared, options, shape, [...buffers.devices, buffers.host]);
+}
+
+/** The same with compute buffers that are known already, by slot. */
+export function totalsWith(
+  prepared: Prepared,
+  options: LlamaCppOptions,
+  shape: CacheShape,
+  buffers: readonly number[],
+): Totals {
+  const { slots, hostSlot, model } = prepared;
+  const { sequences } = options;
   const n = slots.length;
   const kv = new Float64Array(n);
   const state = new Float64Array(n);
@@ -68,13 +81,12 @@ export function totals(prepared: Prepared, context: number, sequences: number): 
   for (const group of prepared.states) {
     state[group.slot] = (state[group.slot] ?? 0) + group.count * stateBytes(group, sequences);
   }
-  const buffers = computeBuffers(model, options, shape, placement, prepared.machine.accelerators, prepared.sizes);
   for (let i = 0; i < hostSlot; i++) {
-    compute[i] = buffers.devices[i] ?? 0;
+    compute[i] = buffers[i] ?? 0;
     const device = slots[i];
     if (device !== undefined && usesSlot(prepared, i)) overhead[i] = OVERHEAD[device.backend].mid;
   }
-  compute[hostSlot] = buffers.host;
+  compute[hostSlot] = buffers[hostSlot] ?? 0;
   output[hostSlot] = outputBytes(model.vocabularySize, sequences);
   for (let i = 0; i < n; i++) {
     total[i] =
@@ -89,7 +101,7 @@ export function totals(prepared: Prepared, context: number, sequences: number): 
 }
 
 /** The options as they stand at this load. */
-function atLoad(options: LlamaCppOptions, context: number, sequences: number): LlamaCppOptions {
+export function atLoad(options: LlamaCppOptions, context: number, sequences: number): LlamaCppOptions {
   if (options.context === context && options.sequences === sequences) return options;
   return { ...options, context, sequences, outputs: outputRows(options.program, sequences, options.batch) };
 }

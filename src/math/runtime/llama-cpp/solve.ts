@@ -1,7 +1,7 @@
 import type { Machine } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
-import { CELL_PADDING, MAX_SEQUENCES } from "./caches.ts";
-import { fits, spare, totals } from "./memory.ts";
+import { CELL_PADDING, MAX_SEQUENCES, shapeCaches } from "./caches.ts";
+import { atLoad, fits, spare, totals, totalsWith } from "./memory.ts";
 import { offloadableLayers } from "./placement.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import type { LlamaCppOptions } from "./types.ts";
@@ -34,10 +34,34 @@ export function largestContext(prepared: Prepared): number | null {
   return steps === null ? null : steps * CELL_PADDING;
 }
 
-/** The most sequences that fit at this context; with a unified pool they share it. null: not even one. */
+/** Steps that the interpolated answer may be off by before the exact search takes over. */
+const MOST_CORRECTIONS = 8;
+
+/**
+ * The most sequences that fit at this context; with a unified pool they share it. null: not even one.
+ * A compute buffer for another number of sequences costs a thousand times what the rest does: it is interpolated between
+ * this plan's and the most there can be, and only the answer and its neighbours are worked out whole.
+ */
 export function mostSequences(prepared: Prepared): number | null {
   const { context } = prepared.options;
-  return largest(1, MAX_SEQUENCES, (sequences) => fits(prepared, totals(prepared, context, sequences)));
+  const exact = (sequences: number): boolean => fits(prepared, totals(prepared, context, sequences));
+  if (!exact(1)) return null;
+  if (exact(MAX_SEQUENCES)) return MAX_SEQUENCES;
+  const one = totals(prepared, context, 1).compute;
+  const all = totals(prepared, context, MAX_SEQUENCES).compute;
+  const near = (sequences: number): boolean => {
+    const options = atLoad(prepared.options, context, sequences);
+    const share = (sequences - 1) / (MAX_SEQUENCES - 1);
+    const buffers = Array.from(one, (bytes, i) => bytes + ((all[i] ?? bytes) - bytes) * share);
+    return fits(prepared, totalsWith(prepared, options, shapeCaches(options, context, sequences), buffers));
+  };
+  let answer = largest(1, MAX_SEQUENCES - 1, near) ?? 1;
+  for (let step = 0; step < MOST_CORRECTIONS; step++) {
+    if (!exact(answer)) answer--;
+    else if (exact(answer + 1)) answer++;
+    else return answer;
+  }
+  return largest(1, MAX_SEQUENCES, exact);
 }
 
 /**

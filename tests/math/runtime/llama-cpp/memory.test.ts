@@ -133,6 +133,18 @@ describe("solvers", () => {
     expect(largestContext(prepared(llama, machineOf([device("a", 80)])))).toBe(131072);
   });
 
+  test("the most sequences fit, and one more does not", () => {
+    const small = machineOf([device("a", 12)]);
+    for (const context of [2048, 4096, 8192]) {
+      const ready = prepared(llama, small, { gpuLayers: "all", context });
+      const most = mostSequences(ready);
+      if (most === null) throw new Error("not even one fits");
+      const limit = (device("a", 12).memoryBytes ?? 0) - ready.options.reserveBytes;
+      expect(totals(ready, context, most).total[0]).toBeLessThanOrEqual(limit);
+      expect(totals(ready, context, most + 1).total[0]).toBeGreaterThan(limit);
+    }
+  });
+
   test("no limit known: every sequence fits", () => {
     expect(mostSequences(prepared(llama, machineOf([], null)))).toBe(256);
   });
@@ -172,6 +184,7 @@ describe("laws", () => {
     );
   });
 
+  // Without the compute buffers: llama.cpp's allocator can need less for one sequence more, as its holes happen to fit.
   test("more context or more sequences never take less", () => {
     fc.assert(
       fc.property(context, sequences, fc.constantFrom(...machines), (c, s, machine) => {
@@ -179,7 +192,8 @@ describe("laws", () => {
         const here = totals(ready, c, s);
         for (const more of [totals(ready, c + 256, s), totals(ready, c, s + 1)]) {
           for (let i = 0; i < here.total.length; i++) {
-            expect(more.total[i]).toBeGreaterThanOrEqual(here.total[i] ?? 0);
+            const held = (load: typeof here): number => (load.total[i] ?? 0) - (load.compute[i] ?? 0);
+            expect(held(more)).toBeGreaterThanOrEqual(held(here));
           }
         }
       }),
