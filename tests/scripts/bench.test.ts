@@ -1,0 +1,34 @@
+import { describe, expect, test } from "bun:test";
+import { formatCell, headComment, table } from "../../scripts/bench.ts";
+
+describe("benchmarks' page", () => {
+  test.each([
+    [0.012345, "0.0123"],
+    [4.9, "4.90"],
+    [123.456, "123"],
+    [98_765.4, "98,765"],
+    [9_999, "9999"],
+    [10_000, "10,000"],
+    [0, "0"],
+    [null, "–"],
+    [true, "true"],
+    ["ours", "ours"],
+  ] as const)("%p is written %p", (cell, want) => {
+    expect(formatCell(cell)).toBe(want);
+  });
+
+  test("a table has the keys as heads, numbers to the right", () => {
+    expect(
+      table([
+        { what: "a", medianMs: 1.5 },
+        { what: "b", medianMs: null },
+      ]),
+    ).toBe(["| what | median ms |", "| --- | --: |", "| a | 1.50 |", "| b | – |"].join("\n"));
+  });
+
+  test("the method is the first comment, as one paragraph", () => {
+    expect(headComment("/**\n * One line,\n * and another.\n */\nimport x;\n/** not this */")).toBe(
+      "One line, and another.",
+    );
+  });
+});
