@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { machineFromText } from "../hardware/machine-from-text.ts";
 import { detectMachine } from "../hardware/probe.ts";
 import type { OpenedModel } from "../hub/open.ts";
+import { publishedWeights } from "../math/arch/published.ts";
 import type { Machine } from "../math/machine.ts";
 import { plan } from "../math/plan.ts";
 import type { PlanInput, PlanSubject } from "../math/plan-input.ts";
@@ -108,6 +109,7 @@ function value<T>(kept: Kept<T>): T {
 
 function openSubject(opened: OpenedModel): KeptModel {
   const { chosen, files } = opened;
+  const published = opened.gguf === null && opened.config !== null ? publishedWeights(opened.config) : null;
   return {
     opened,
     subject: {
@@ -118,10 +120,14 @@ function openSubject(opened: OpenedModel): KeptModel {
       downloadBytes: opened.downloadBytes,
       fileBytes: chosen?.bytes ?? null,
       spec: opened.spec,
+      published: published?.preset ?? null,
       choices: files
         .filter((file) => file.format === "gguf" && file.role === "model" && file.missingParts === 0)
         .map(({ name, bytes }) => ({ name, bytes })),
-      warnings: opened.warnings,
+      warnings:
+        opened.spec.status === "ok" && published !== null && published.warning !== null
+          ? [...opened.warnings, published.warning]
+          : opened.warnings,
     },
   };
 }

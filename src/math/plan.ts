@@ -29,7 +29,7 @@ export function planModel(input: PlanInput): Planned {
     const reason = `hwLedger knows the memory rules of ${input.engine} ${known}, not of ${version}`;
     return { status: "answered", result: unknownResult(context, reason, ["engine_version"]) };
   }
-  const typed = typeWeights(spec.spec, input.weights, input.subject.choices);
+  const typed = typeWeights(spec.spec, input.weights ?? input.subject.published ?? null, input.subject.choices);
   if (typed.status === "error")
     return { status: "answered", result: errorResult(context, "usage", typed.message, typed.hint) };
   if (typed.status === "unknown")

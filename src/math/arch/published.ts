@@ -1,0 +1,32 @@
+/** What a repository's own weights become when they are converted for llama.cpp and not quantized any further. */
+import type { PresetId } from "../parts/presets-table.ts";
+import type { RawConfig } from "./family.ts";
+import { isRecord } from "./fields.ts";
+
+export interface PublishedWeights {
+  readonly preset: PresetId;
+  /** Said where the files hold something else than the conversion will. */
+  readonly warning: string | null;
+}
+
+const BY_DTYPE: Readonly<Record<string, PresetId>> = { float32: "F32", float16: "F16", bfloat16: "BF16" };
+
+/**
+ * From config.json: its dtype; MXFP4 experts stay as they are; FP8 and the 4-bit formats of other engines are
+ * dequantized on the way, as convert_hf_to_gguf.py does for those it knows.
+ * @source llama.cpp convert_hf_to_gguf.py at v0.5.0
+ */
+export function publishedWeights(config: RawConfig): PublishedWeights {
+  const text = isRecord(config["text_config"]) ? config["text_config"] : {};
+  const quantization = config["quantization_config"] ?? text["quantization_config"];
+  const method = isRecord(quantization) ? quantization["quant_method"] : null;
+  if (method === "mxfp4") return { preset: "MXFP4_MOE", warning: null };
+  const dtype = text["torch_dtype"] ?? text["dtype"] ?? config["torch_dtype"] ?? config["dtype"];
+  const preset = (typeof dtype === "string" ? BY_DTYPE[dtype.replace(/^torch\./, "")] : undefined) ?? "BF16";
+  if (!isRecord(quantization)) return { preset, warning: null };
+  const name = typeof method === "string" ? method.slice(0, 40) : "some format";
+  return {
+    preset,
+    warning: `The repository's own weights are quantized (${name}), which llama.cpp does not load: planned as ${preset}, what a conversion makes of them.`,
+  };
+}
