@@ -17,11 +17,11 @@ const BY_DTYPE: Readonly<Record<string, PresetId>> = { float32: "F32", float16: 
  * @source llama.cpp convert_hf_to_gguf.py at v0.5.0
  */
 export function publishedWeights(config: RawConfig): PublishedWeights {
-  const text = isRecord(config["text_config"]) ? config["text_config"] : {};
-  const quantization = config["quantization_config"] ?? text["quantization_config"];
-  const method = isRecord(quantization) ? quantization["quant_method"] : null;
+  const text = isRecord(config.text_config) ? config.text_config : {};
+  const quantization = config.quantization_config ?? text.quantization_config;
+  const method = isRecord(quantization) ? quantization.quant_method : null;
   if (method === "mxfp4") return { preset: "MXFP4_MOE", warning: null };
-  const dtype = text["torch_dtype"] ?? text["dtype"] ?? config["torch_dtype"] ?? config["dtype"];
+  const dtype = text.torch_dtype ?? text.dtype ?? config.torch_dtype ?? config.dtype;
   const preset = (typeof dtype === "string" ? BY_DTYPE[dtype.replace(/^torch\./, "")] : undefined) ?? "BF16";
   if (!isRecord(quantization)) return { preset, warning: null };
   const name = typeof method === "string" ? method.slice(0, 40) : "some format";
