@@ -1,15 +1,19 @@
 /**
  * Compiles the program for this machine and sees that it lives alone: started from an empty folder it says its version,
- * serves the page and its assets, runs nothing that the folder holds, and stops when told to.
+ * serves the page and its assets, runs nothing that the folder holds, stops when told to, and asks the engine it carries.
  */
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import * as z from "zod";
+import { fileFromDump, readDump } from "../../tests/fixtures/gguf-dumps.ts";
+import { writeGguf } from "../../tests/fixtures/gguf-writer.ts";
 import { hostTarget } from "../compile/targets.ts";
 import { compile } from "../compile.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
+const asked = z.object({ memory: z.object({ asked: z.unknown() }), warnings: z.array(z.string()) });
 const START_MS = 20_000;
 const STOP_MS = 10_000;
 
@@ -75,11 +79,22 @@ async function serveAndStop(path: string, folder: string, env: Record<string, st
   }
 }
 
+/** The native part unpacks and answers: llama.cpp accounts for a file of real metadata whose weights are a hole. */
+async function askEngine(path: string, folder: string, env: Record<string, string | undefined>): Promise<void> {
+  const file = join(folder, "model.gguf");
+  writeGguf(file, fileFromDump(readDump("llama-stories-260k-f32")));
+  const command = [path, "plan", file, "--device", "cpu:16GiB", "--ask-engine", "--json"];
+  const said = Bun.spawnSync(command, { cwd: folder, env, stdin: "ignore" });
+  must(said.exitCode === 0, `plan --ask-engine ended with ${said.exitCode}: ${said.stderr.toString()}`);
+  const answer = asked.parse(JSON.parse(said.stdout.toString()));
+  must(answer.memory.asked !== null, `plan --ask-engine did not reach llama.cpp: ${answer.warnings.join(" ")}`);
+}
+
 /** @throws {Error} that says what the compiled program did, and should have done */
 export async function smokeBinary(): Promise<void> {
   const target = hostTarget();
   if (target === null) throw new Error(`no program can be compiled for ${process.platform} ${process.arch}`);
-  const { path } = await compile(target, join(ROOT, "dist", "hwledger"));
+  const { path, engineBytes } = await compile(target, join(ROOT, "dist", "hwledger"));
 
   const home = await mkdtemp(join(tmpdir(), "hwledger-smoke-"));
   const folder = join(home, "somewhere else");
@@ -100,6 +115,7 @@ export async function smokeBinary(): Promise<void> {
     );
 
     await serveAndStop(path, folder, env);
+    if (engineBytes !== null) await askEngine(path, folder, env);
     must(!existsSync(join(folder, "ran")), "the program ran code that bunfig.toml of its folder names");
     must(!existsSync(join(folder, "from-the-folder")), "the program read .env of its folder");
   } finally {
