@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { ACCOUNTING_COMMAND } from "../../../src/engines/llama-cpp/accounting-child.ts";
 import { type AskedModel, askLlamaCpp } from "../../../src/engines/llama-cpp/ask.ts";
 import { exactCacheBytes, magnified } from "../../../src/engines/llama-cpp/exact-caches.ts";
 import type { AskedContext, AskedTensor, MetadataPair } from "../../../src/engines/llama-cpp/protocol.ts";
@@ -137,6 +139,15 @@ describe("the real child", () => {
     const tensors = TENSORS.map((tensor) => ({ ...tensor, type: "Q9_9" }));
     expect(await askLlamaCpp({ ...ASKED, tensors }, ACCOUNTING)).toMatchObject({ status: "refused" });
   });
+});
+
+test("the program's hidden command is the child", () => {
+  const main = join(import.meta.dir, "../../../src/cli/main.ts");
+  const child = Bun.spawnSync([process.execPath, main, ACCOUNTING_COMMAND], { stdin: new Blob(["no\n"]) });
+  expect([child.exitCode, child.stderr.toString()]).toEqual([
+    64,
+    expect.stringContaining("no question on standard input"),
+  ]);
 });
 
 test("a child without a question exits 64", () => {
