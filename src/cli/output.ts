@@ -5,6 +5,7 @@
 import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import type { Config } from "../config.ts";
+import { AppError } from "../errors.ts";
 
 export interface Output {
   readonly write: (text: string) => void;
@@ -42,11 +43,19 @@ export function writeAll(fd: number, text: string): void {
     try {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
-      const code = error instanceof Error && "code" in error ? error.code : null;
+      const code = error instanceof Error && "code" in error ? String(error.code) : null;
       if (code === "EPIPE") throw new BrokenPipe("standard output was closed", { cause: error });
-      if (code !== "EAGAIN") throw error;
+      if (code !== "EAGAIN") throw cannotWrite(code, error);
       // A pipe that does not block is full: the reader needs a moment.
       Atomics.wait(sleeper, 0, 0, 1);
     }
   }
+}
+
+function cannotWrite(code: string | null, cause: unknown): AppError {
+  const full = code === "ENOSPC" || code === "EDQUOT";
+  return new AppError("io", `Cannot write the output: ${full ? "the disk is full" : `the system answers ${code}`}`, {
+    hint: full ? "free some space, or write somewhere else" : null,
+    cause,
+  });
 }
