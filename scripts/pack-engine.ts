@@ -4,7 +4,7 @@
  * (src/engines/llama-cpp/native.ts). Fourteen builds for as many processors, nearly the same, compress well.
  */
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 const ROOT = resolve(import.meta.dir, "..");
@@ -23,7 +23,7 @@ function packageFolder(platform: string): string {
 
 /**
  * @param platform  as node-llama-cpp names it: linux-x64, mac-arm64-metal, win-x64
- * @param directory made anew; holds the archive alone, so that all of it can be embedded
+ * @param directory holds the archive alone, so that all of it can be embedded
  * @returns null when the package for that platform is not installed here
  */
 export async function packEngine(platform: string, directory: string): Promise<EnginePack | null> {
@@ -44,10 +44,13 @@ export async function packEngine(platform: string, directory: string): Promise<E
   const same = existsSync(path) && existsSync(stamp) && (await Bun.file(stamp).text()) === hash;
   const tar = same ? null : await new Bun.Archive(entries).bytes();
   if (tar !== null) {
-    await rm(directory, { recursive: true, force: true });
+    // Two compilations may run at once: the finished file appears under its name in one step, then earlier versions go.
+    const unfinished = join(directory, "..", `${platform}.${process.pid}.tmp`);
     await mkdir(directory, { recursive: true });
-    await Bun.write(path, Bun.zstdCompressSync(tar, { level: LEVEL }));
+    await Bun.write(unfinished, Bun.zstdCompressSync(tar, { level: LEVEL }));
+    await rename(unfinished, path);
     await Bun.write(stamp, hash);
+    for (const name of await readdir(directory)) if (join(directory, name) !== path) await rm(join(directory, name));
   }
   return { path, bytes: Bun.file(path).size };
 }
