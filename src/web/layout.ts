@@ -30,6 +30,7 @@ export function layout(page: Page): Html {
 <title>${page.title} · hwLedger</title>
 <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/static/build/app.css">
+<noscript><link rel="stylesheet" href="/static/noscript.css"></noscript>
 ${
   page.island !== null &&
   html`<script src="/static/build/htmx.min.js" defer></script>

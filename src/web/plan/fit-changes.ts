@@ -3,8 +3,8 @@ import { formatBytes, formatInteger } from "../../math/format.ts";
 import { planModel } from "../../math/plan.ts";
 import type { PlanInput } from "../../math/plan-input.ts";
 import type { PlanResult } from "../../math/result.ts";
-import { presetsOf } from "../../math/weights-choice.ts";
 import type { FormValues } from "./fields.ts";
+import { offeredWeights } from "./weights-offer.ts";
 
 export interface FitChange {
   readonly name: string;
@@ -48,7 +48,7 @@ export function changesThatFit(input: PlanInput, result: PlanResult): readonly F
     if (offer(`KV cache ${type}`, cost, { kv_type: type }, { options: { ...input.options, kvTypeK: kv, kvTypeV: kv } }))
       break;
   }
-  const lighter = [...(input.subject.choices.length > 0 ? input.subject.choices : presetsOf(specOf(input)))]
+  const lighter = [...offeredWeights(input)]
     .sort((a, b) => b.bytes - a.bytes)
     .filter((choice) => choice.bytes < (result.memory.weights_bytes ?? 0));
   for (const choice of changes.length < MOST ? lighter : []) {
@@ -84,11 +84,6 @@ export function changesThatFit(input: PlanInput, result: PlanResult): readonly F
     );
   }
   return changes.slice(0, MOST);
-}
-
-function specOf(input: PlanInput): Parameters<typeof presetsOf>[0] {
-  if (input.subject.spec.status !== "ok") throw new RangeError("Cannot list the weights of a model that is not known");
-  return input.subject.spec.spec;
 }
 
 /** "−5.5 GiB", "+0.2 GiB". */

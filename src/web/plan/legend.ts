@@ -82,9 +82,9 @@ export function readoutFragment(scene: DrawnScene, index: number): Html {
     FEED_FORWARD_WORDS[layer.feedForward.kind],
     expertsApart(drawn, index) ? `${device}, experts in system memory` : device,
   ];
-  return html`<b>Layer ${index}</b><span>${kinds.join(" · ")}</span><span><span class="sw weights"></span>${formatMib(weights)}${
+  return html`<b>Layer ${index}</b> <span>${kinds.join(" · ")}</span> <span><span class="sw weights"></span>${formatMib(weights)}${
     kv > 0 && html` + <span class="sw kv"></span>${formatMib(kv)}`
-  }${state > 0 && html` + <span class="sw state"></span>${smallMib(state).replace(" MiB", "")}`} = <b>${formatMib(weights + kv + state)} MiB</b></span><span class="f">${formulaOf(scene, index)}</span>`;
+  }${state > 0 && html` + <span class="sw state"></span>${smallMib(state).replace(" MiB", "")}`} = <b>${formatMib(weights + kv + state)} MiB</b></span> <span class="f">${formulaOf(scene, index)}</span>`;
 }
 
 function formulaOf({ drawn, result }: DrawnScene, index: number): string {

@@ -71,9 +71,15 @@ export function livePlan(start: { readonly input: PlanInput; readonly form: Form
   function changed(): void {
     clearTimeout(rest);
     clearTimeout(address);
+    document.documentElement.dataset.rest = "false";
     if (frame === 0) frame = requestAnimationFrame(step);
     rest = setTimeout(settle, REST_MS);
-    address = setTimeout(() => history.replaceState(history.state, "", planHref(values)), ADDRESS_MS);
+    address = setTimeout(keepAddress, ADDRESS_MS);
+  }
+
+  function keepAddress(): void {
+    history.replaceState(history.state, "", planHref(values));
+    document.documentElement.dataset.rest = "true";
   }
 
   function step(): void {
@@ -164,6 +170,7 @@ export function livePlan(start: { readonly input: PlanInput; readonly form: Form
   });
   draw();
   showNotes();
+  document.documentElement.dataset.rest = "true";
   return {
     changed,
     select,

@@ -41,13 +41,13 @@ export function foundFragment(found: Found, form: FormValues): Html {
   const count = hub.length + disk.length;
   return html`<div class="hits"><p class="vh" role="status">${count === 0 ? "Nothing found" : `${count} models found`}</p>${
     disk.length > 0 &&
-    html`<h3>On this disk</h3><ul>${disk.map(
+    html`<h2>On this disk</h2><ul>${disk.map(
       (model) =>
         html`<li><a href="${open(form, model.ref, "")}"><b>${model.label}</b><span class="meta">${model.name} · ${gigabytes(model.bytes)}</span></a></li>`,
     )}</ul>`
   }${
     hub.length > 0 &&
-    html`<h3>On the hub</h3><ul>${hub.map(
+    html`<h2>On the hub</h2><ul>${hub.map(
       (hit) =>
         html`<li><a href="${open(form, hit.id, "")}"><b>${hit.id}</b><span class="meta">${hit.gated && "licence to accept · "}${formatInteger(hit.downloads)} downloads</span></a></li>`,
     )}</ul>`

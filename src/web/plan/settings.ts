@@ -6,7 +6,6 @@ import { isPresetId } from "../../math/parts/presets-table.ts";
 import { EXACT, sizeWeights } from "../../math/parts/weights.ts";
 import type { PlanInput } from "../../math/plan-input.ts";
 import { offloadableLayers } from "../../math/runtime/llama-cpp/placement.ts";
-import { presetsOf } from "../../math/weights-choice.ts";
 import { type Html, html } from "../html.ts";
 import { choiceSetting, type Option, selectSetting, sliderSetting } from "./controls.ts";
 import { defaultOf, type FormValues, planHref, withValues } from "./fields.ts";
@@ -14,6 +13,7 @@ import { smallMib } from "./legend.ts";
 import { contextPlaces, placeOf, SEQUENCE_PLACES, UBATCH_PLACES } from "./positions.ts";
 import type { FieldErrors } from "./request.ts";
 import type { Scene } from "./scene.ts";
+import { offeredWeights } from "./weights-offer.ts";
 
 export interface SettingsView {
   readonly form: FormValues;
@@ -108,7 +108,6 @@ function weightsSetting(view: SettingsView): Html {
       options: [{ value: base.value, text: base.value === "" ? "as the files have it" : base.value }],
       note: null,
     });
-  const { choices } = scene.input.subject;
   const own = spec.spec.tensorSource === "file" ? asFile(spec.spec) : null;
   const options: Option[] = [
     {
@@ -119,8 +118,7 @@ function weightsSetting(view: SettingsView): Html {
           : `${own.weights?.name ?? "as the file has it"} · ${gb(sizeWeights(own, EXACT).total)} · this file`,
     },
   ];
-  const list = choices.length > 0 ? choices : presetsOf(spec.spec);
-  for (const { name, bytes } of list) {
+  for (const { name, bytes } of offeredWeights(scene.input)) {
     if (name !== own?.weights?.name) options.push({ value: name, text: `${name} · ${gb(bytes)}` });
   }
   const value = base.value.toUpperCase() === own?.weights?.name.toUpperCase() ? "" : base.value;

@@ -112,7 +112,7 @@ export function changesFragment(scene: Scene, form: FormValues): Html {
   if (changes.length === 0) {
     return html`<p class="dim after">No single change of context, cache type, weights or layers makes it fit on this device.</p>`;
   }
-  return html`<div class="scroll changes"><table><caption>Any one of these makes it fit:</caption><thead class="vh"><tr><th>Change</th><th>Memory</th><th>Cost</th><th></th></tr></thead><tbody>${changes.map(
+  return html`<div class="scroll changes"><table><caption>Any one of these makes it fit:</caption><thead class="vh"><tr><th>Change</th><th>Memory</th><th>Cost</th><th>Do it</th></tr></thead><tbody>${changes.map(
     (change) =>
       html`<tr><th scope="row">${change.name}</th><td class="num">${signedBytes(change.savedBytes)}</td><td class="dim hidephone">${change.cost}</td><td class="num"><a class="btn" href="${planHref(withValues(form, change.values))}" aria-label="Apply: ${change.name}">Apply</a></td></tr>`,
   )}</tbody></table></div>`;
