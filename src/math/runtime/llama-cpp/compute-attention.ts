@@ -121,7 +121,10 @@ function attend(at: LayerContext, mixer: AttentionMixer, parts: Projections, tra
   const out = scores(at, {
     query: graph.view(query),
     key: graph.view(keyCache, cacheView(at, k, cells, step.kvTypeK), { type: step.kvTypeK, elements: mixer.headDimK }),
-    value: graph.view(valueCache, cacheView(at, v, cells, step.kvTypeV), { type: step.kvTypeV, elements: mixer.headDimV }),
+    value: graph.view(valueCache, cacheView(at, v, cells, step.kvTypeV), {
+      type: step.kvTypeV,
+      elements: mixer.headDimV,
+    }),
     keyWidth: k,
     valueWidth: v,
     heads: mixer.heads,
@@ -186,7 +189,12 @@ function scores(at: LayerContext, parts: Scores): Source {
     const soft = at.op("scores softmax", "in-place", shape, [raw, mask, ...sinks]);
     let weighted = at.op("weighted values", "matmul", [width, each, heads, step.streams], [value, soft]);
     if (unpack !== null) {
-      weighted = at.op("values unpacked", "matmul", [unpack.width, each, heads, step.streams], [unpack.weight, weighted]);
+      weighted = at.op(
+        "values unpacked",
+        "matmul",
+        [unpack.width, each, heads, step.streams],
+        [unpack.weight, weighted],
+      );
     }
     out = at.op("heads together", "op", [(unpack?.width ?? width) * heads, step.tokens], [graph.view(weighted)]);
   }
@@ -226,7 +234,9 @@ export function latentAttention(at: LayerContext, mixer: LatentMixer, input: Gra
   const values = { ...cached.size, fixed: (-ropeDim * blockBytes) / blockElements };
   const value = step.flashAttention
     ? graph.view(cache, values)
-    : graph.node("values turned", "op", ["full", kvLoraRank], [graph.view(cache, values)], { size: cacheView(at, kvLoraRank, "full", step.kvTypeK) });
+    : graph.node("values turned", "op", ["full", kvLoraRank], [graph.view(cache, values)], {
+        size: cacheView(at, kvLoraRank, "full", step.kvTypeK),
+      });
   return scores(at, {
     query: graph.view(query),
     key: cached,

@@ -1,6 +1,7 @@
 /** What a back-end adds to the sizes that ggml's allocator hands out. */
-import type { Backend } from "../../machine.ts";
+
 import { type GgmlType, isQuantized, rowBytes } from "../../ggml-types.ts";
+import type { Backend } from "../../machine.ts";
 import type { AllocationRule } from "../../parts/weights.ts";
 import { ALLOCATION } from "./allocation.ts";
 import { type Extent, type Size, sizeOf } from "./compute-graph.ts";

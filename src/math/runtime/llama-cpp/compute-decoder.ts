@@ -17,7 +17,12 @@ import { HOST, type Placement } from "./types.ts";
 /**
  * @param chosen indexes of the layers to build, in order; the last of the model's layers has to be the last of them
  */
-export function buildGraph(model: ModelSpec, step: Step, placement: Placement, chosen: readonly number[]): GraphBuilder {
+export function buildGraph(
+  model: ModelSpec,
+  step: Step,
+  placement: Placement,
+  chosen: readonly number[],
+): GraphBuilder {
   const graph = new GraphBuilder();
   const traits = GRAPH_TRAITS[model.family];
   const { embeddingLength: E, vocabularySize } = model;
@@ -102,7 +107,9 @@ const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
   if (at.layer.feedForward.kind === "none") return sum;
   let out = feedForward(at, E, at.norm(ownNorm ? "ffn_norm" : "post_attention_norm", sum, [E, rows]), rows, traits);
   if (hasNorm(at, "post_ffw_norm")) {
-    const normed = at.graph.node("norm", "in-place", [E, rows], [out], { tiedTo: traits.freePostNorm ? null : at.layer.index });
+    const normed = at.graph.node("norm", "in-place", [E, rows], [out], {
+      tiedTo: traits.freePostNorm ? null : at.layer.index,
+    });
     out = at.op("feed-forward normed", "in-place", [E, rows], [normed, at.weight("post_ffw_norm.weight")]);
   }
   return at.op("layer out", "in-place", [E, rows], traits.residualFirst ? [sum, out] : [out, sum]);
@@ -121,7 +128,12 @@ const parallelLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
     residual = pick(at, E, residual, rows);
     normed = pick(at, E, normed, rows);
   }
-  const sum = at.op("feed-forward residual", "in-place", [E, rows], [feedForward(at, E, normed, rows, traits), residual]);
+  const sum = at.op(
+    "feed-forward residual",
+    "in-place",
+    [E, rows],
+    [feedForward(at, E, normed, rows, traits), residual],
+  );
   return at.op("layer out", "in-place", [E, rows], [sum, mixed]);
 };
 
@@ -142,7 +154,8 @@ function mix(at: LayerContext, E: number, makeNorm: () => GraphNode, traits: Gra
       if (traits.normFirst) at.graph.expand(norm);
       if (mixer.kind === "state") part = gatedDelta(at, mixer, E, norm, { repeated: traits.deltaRepeated });
       else {
-        const attended = mixer.kind === "latent" ? latentAttention(at, mixer, norm) : attention(at, mixer, norm, { twoCaches });
+        const attended =
+          mixer.kind === "latent" ? latentAttention(at, mixer, norm) : attention(at, mixer, norm, { twoCaches });
         part = at.matmul("attn_output", E, attended);
       }
     }

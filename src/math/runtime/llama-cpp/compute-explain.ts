@@ -1,9 +1,9 @@
 /** Why a compute buffer is as large as it is: what lies in it at its fullest. */
 import type { Device } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
-import type { Extent, Phase } from "./compute-graph.ts";
-import { type Alive, aliveAtPeak, peakBytes, type Program } from "./compute-program.ts";
 import { lengths, programsFor } from "./compute.ts";
+import type { Extent, Phase } from "./compute-graph.ts";
+import { type Alive, aliveAtPeak, type Program, peakBytes } from "./compute-program.ts";
 import type { CacheShape, LlamaCppOptions, Placement } from "./types.ts";
 
 export interface ComputeTerm {

@@ -3,7 +3,7 @@
  * @source src/llama-graph.cpp build_ffn, build_moe_ffn; src/models/qwen2moe.cpp, qwen35moe.cpp, deepseek2.cpp at v0.5.0
  */
 import type { DenseFeedForward, MoeFeedForward } from "../../model.ts";
-import type { GraphNode, GraphView } from "./compute-graph.ts";
+import { type GraphNode, type GraphView, stridedSize } from "./compute-graph.ts";
 import type { LayerContext } from "./compute-step.ts";
 
 export interface ExpertTraits {
@@ -15,9 +15,28 @@ export interface ExpertTraits {
   readonly sharedGate: "sigmoid" | "silu";
 }
 
-export function dense(at: LayerContext, width: number, feedForward: DenseFeedForward, input: GraphNode, rows: number): GraphNode {
+export function dense(
+  at: LayerContext,
+  width: number,
+  feedForward: DenseFeedForward,
+  input: GraphNode,
+  rows: number,
+): GraphNode {
   const F = feedForward.width;
-  return gatedUnit(at, { up: "ffn_up", gate: "ffn_gate", down: "ffn_down", inner: F, width, fused: feedForward.fusedGateUp, gated: feedForward.gated }, input, rows);
+  return gatedUnit(
+    at,
+    {
+      up: "ffn_up",
+      gate: "ffn_gate",
+      down: "ffn_down",
+      inner: F,
+      width,
+      fused: feedForward.fusedGateUp,
+      gated: feedForward.gated,
+    },
+    input,
+    rows,
+  );
 }
 
 interface Unit {
@@ -56,14 +75,23 @@ export function experts(
   if (block.sharedWidth === 0 || !at.has("ffn_up_shexp.weight")) return routed;
   let shared = gatedUnit(
     at,
-    { up: "ffn_up_shexp", gate: "ffn_gate_shexp", down: "ffn_down_shexp", inner: block.sharedWidth, width, fused: false, gated: true },
+    {
+      up: "ffn_up_shexp",
+      gate: "ffn_gate_shexp",
+      down: "ffn_down_shexp",
+      inner: block.sharedWidth,
+      width,
+      fused: false,
+      gated: true,
+    },
     input,
     rows,
   );
   if (block.sharedGated) {
     const gate = at.op("shared gate", "matmul", [1, rows], [at.weight("ffn_gate_inp_shexp.weight"), input]);
     const open = at.op("shared gate open", "in-place", [1, rows], [gate]);
-    const factor = traits.sharedGate === "sigmoid" ? open : at.op("shared gate quotient", "in-place", [1, rows], [open, gate]);
+    const factor =
+      traits.sharedGate === "sigmoid" ? open : at.op("shared gate quotient", "in-place", [1, rows], [open, gate]);
     shared = at.op("shared gated", "in-place", [width, rows], [shared, factor]);
   }
   return at.op("experts and shared", "in-place", [width, rows], [routed, shared]);
@@ -79,12 +107,16 @@ function routedExperts(
 ): GraphNode {
   const { graph } = at;
   const { experts: X, expertsUsed: U, expertWidth: F } = block;
-  const logits = at.biased("ffn_gate_inp", at.op("router", "matmul", [X, rows], [at.weight("ffn_gate_inp.weight"), input]));
+  const logits = at.biased(
+    "ffn_gate_inp",
+    at.op("router", "matmul", [X, rows], [at.weight("ffn_gate_inp.weight"), input]),
+  );
   const odds = traits.gating === "all" ? at.op("router odds", "in-place", [X, rows], [logits]) : logits;
   const choice = at.has("exp_probs_b.bias")
     ? at.op("router odds biased", "in-place", [X, rows], [odds, at.weight("exp_probs_b.bias")])
     : odds;
-  const chosen = graph.view(at.op("chosen", "op", [X, rows], [choice], { kind: "sort", bytes: 4 * X * rows }));
+  const sorted = at.op("chosen", "op", [X, rows], [choice], { kind: "sort", bytes: 4 * X * rows });
+  const chosen = graph.view(sorted, stridedSize(4, rows, X, U));
   let weights: GraphNode = at.op("weights", "get-rows", [1, U, rows], [graph.view(odds), chosen]);
   let factor: GraphNode | GraphView = weights;
   if (traits.gating === "chosen") {
@@ -107,7 +139,9 @@ function routedExperts(
       const picked = at.op(`${name} scale picked`, "get-rows", [1, U, rows], [graph.view(repeated), chosen]);
       out = at.op(`${name} scaled`, "in-place", [inner, U, rows], [out, picked]);
     }
-    return at.has(`${name}.bias`) ? at.op(`${name} biased`, "in-place", out.extents, [out, at.weight(`${name}.bias`), chosen]) : out;
+    return at.has(`${name}.bias`)
+      ? at.op(`${name} biased`, "in-place", out.extents, [out, at.weight(`${name}.bias`), chosen])
+      : out;
   };
   let active: GraphNode;
   if (at.has("ffn_gate_up_exps.weight")) {

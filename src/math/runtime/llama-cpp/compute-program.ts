@@ -47,7 +47,8 @@ export function compile(schedule: Schedule, alignments: readonly number[]): read
     state.allocated = true;
     for (const { tensor: parent, direct } of tensor.inPlace ? tensor.sources : []) {
       const above = stateOf(parent);
-      if (!direct || !above.allocated || parent.output || parent.layout !== tensor.layout || above.children !== 1) continue;
+      if (!direct || !above.allocated || parent.output || parent.layout !== tensor.layout || above.children !== 1)
+        continue;
       state.slot = above.slot;
       state.device = above.device;
       above.allocated = false;
@@ -147,7 +148,11 @@ export interface Alive {
 }
 
 /** What lies in the buffer when it is at its largest, in the order of taking; what is missing to the peak are gaps. */
-export function aliveAtPeak(program: Program, full: number, window: number): { readonly peak: number; readonly alive: readonly Alive[]; readonly last: Tensor | null } {
+export function aliveAtPeak(
+  program: Program,
+  full: number,
+  window: number,
+): { readonly peak: number; readonly alive: readonly Alive[]; readonly last: Tensor | null } {
   let at = -1;
   const peak = run(program, full, window, (event) => {
     at = event;

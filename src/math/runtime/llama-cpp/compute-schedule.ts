@@ -2,6 +2,8 @@
  * Which device each node of the graph runs on, where the graph is cut, and what has to be copied over each cut.
  * @source ggml/src/ggml-backend.cpp ggml_backend_sched_split_graph; src/llama-context.cpp graph_get_cb at llama.cpp v0.5.0
  */
+
+import { type BufferRule, rowPadding, scratchSize } from "./compute-backends.ts";
 import {
   batchRows,
   type Extent,
@@ -14,7 +16,6 @@ import {
   type Size,
   sizeOf,
 } from "./compute-graph.ts";
-import { type BufferRule, rowPadding, scratchSize } from "./compute-backends.ts";
 import { HOST } from "./types.ts";
 
 /** llama.cpp offers an operation to an accelerator, its weight copied over for the step, from this many rows on. */
@@ -154,7 +155,9 @@ export function schedule(graph: GraphBuilder, machinery: Machinery): Schedule {
 }
 
 function withScratch(node: GraphNode, rule: BufferRule | undefined): Size {
-  return node.scratch === null || rule === undefined ? node.size : plus(node.size, scratchSize(node.scratch, rule.scratch));
+  return node.scratch === null || rule === undefined
+    ? node.size
+    : plus(node.size, scratchSize(node.scratch, rule.scratch));
 }
 
 function sameSize(a: Size, b: Size): boolean {
@@ -165,12 +168,7 @@ function plus(a: Size, b: Size): Size {
   return { fixed: a.fixed + b.fixed, full: a.full + b.full, window: a.window + b.window };
 }
 
-function copyOf(
-  source: GraphNode | GraphView,
-  device: number,
-  rule: BufferRule | undefined,
-  output: boolean,
-): Tensor {
+function copyOf(source: GraphNode | GraphView, device: number, rule: BufferRule | undefined, output: boolean): Tensor {
   const root = rootOf(source);
   const { row, size } = source;
   const padding = row === null || rule === undefined ? 0 : rowPadding(row.type, row.elements, rule);
@@ -193,8 +191,8 @@ function firstChoice(node: GraphNode, machinery: Machinery, host: number, number
   if (node.tiedTo !== null && machinery.ties !== null) return number_(machinery.ties[node.tiedTo] ?? HOST);
   if (node.operation === "rope" || node.operation === "attention") return UNSET;
   for (const source of node.sources) {
-    if (isView(source) ? !source.root.weight : !source.weight) continue;
-    const there = number_(rootOf(source).home ?? HOST);
+    if (isView(source) || !source.weight) continue;
+    const there = number_(source.home ?? HOST);
     if (there === host && takesOver(node, machinery.rules)) return 0;
     return there;
   }

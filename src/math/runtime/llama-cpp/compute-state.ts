@@ -7,7 +7,12 @@ import { type GraphNode, type GraphView, sizeOf, stridedSize } from "./compute-g
 import type { LayerContext, Source } from "./compute-step.ts";
 
 /** Reads the rows of a state that this step's sequences own; `read` makes the node that takes them up. */
-function states(at: LayerContext, name: string, elements: number, read: (rows: Source, ids: Source) => GraphNode): GraphNode {
+function states(
+  at: LayerContext,
+  name: string,
+  elements: number,
+  read: (rows: Source, ids: Source) => GraphNode,
+): GraphNode {
   const { graph, step, inputs } = at;
   const rows = graph.view(at.cache(name), sizeOf(4, [elements, step.sequences]));
   at.store(`${name} cleared`, [rows]);
@@ -25,10 +30,21 @@ function gathered(at: LayerContext, name: string, elements: number): GraphNode {
 }
 
 /** The short convolution's past before this step's channels; what it will need next time is stored at once. */
-function convolutionInput(at: LayerContext, mixer: StateMixer, past: GraphNode, channels: number, input: Source): GraphNode {
+function convolutionInput(
+  at: LayerContext,
+  mixer: StateMixer,
+  past: GraphNode,
+  channels: number,
+  input: Source,
+): GraphNode {
   const { graph, step } = at;
   const each = step.tokens / step.sequences;
-  const joined = at.op("convolution input", "op", [mixer.convKernel - 1 + each, channels, step.sequences], [graph.view(past), input]);
+  const joined = at.op(
+    "convolution input",
+    "op",
+    [mixer.convKernel - 1 + each, channels, step.sequences],
+    [graph.view(past), input],
+  );
   const kept = stridedSize(4, channels * step.sequences, mixer.convKernel - 1 + each, mixer.convKernel - 1);
   at.store("convolution state stored", [graph.view(joined, kept)]);
   return joined;
@@ -46,10 +62,14 @@ export function mamba2(at: LayerContext, mixer: StateMixer, width: number, makeI
     graph.view(all, stridedSize(4, step.tokens, inner + channels + heads, length));
   const joined = convolutionInput(at, mixer, past, channels, slice(channels));
 
-  const part = (root: GraphNode, length: number): GraphView => graph.view(root, stridedSize(4, step.tokens, channels, length));
+  const part = (root: GraphNode, length: number): GraphView =>
+    graph.view(root, stridedSize(4, step.tokens, channels, length));
   let x: GraphView | null = null;
   const scan = states(at, "state", mixer.stateElements, (rows, ids) => {
-    const convolved = at.biased("ssm_conv1d", at.op("convolution", "op", [channels, each, S], [joined, at.weight("ssm_conv1d.weight")]));
+    const convolved = at.biased(
+      "ssm_conv1d",
+      at.op("convolution", "op", [channels, each, S], [joined, at.weight("ssm_conv1d.weight")]),
+    );
     const mixed = at.op("convolution silu", "in-place", [channels, each, S], [convolved]);
     x = part(mixed, inner);
     const b = part(mixed, groups * stateSize);
@@ -57,7 +77,13 @@ export function mamba2(at: LayerContext, mixer: StateMixer, width: number, makeI
     const step0 = at.op("time step", "op", [heads, each, S], [slice(heads)]);
     const time = at.op("time step biased", "in-place", [heads, each, S], [step0, at.weight("ssm_dt.bias")]);
     const size = sizeOf(4, [inner * step.tokens + mixer.stateElements * S]);
-    return graph.node("scan", "op", [inner * step.tokens + mixer.stateElements * S], [rows, x, time, at.weight("ssm_a"), b, c, ids], { size });
+    return graph.node(
+      "scan",
+      "op",
+      [inner * step.tokens + mixer.stateElements * S],
+      [rows, x, time, at.weight("ssm_a"), b, c, ids],
+      { size },
+    );
   });
   at.store("state stored", [graph.view(scan, sizeOf(4, [mixer.stateElements, S]))]);
 
@@ -75,7 +101,13 @@ export interface DeltaTraits {
   readonly repeated: boolean;
 }
 
-export function gatedDelta(at: LayerContext, mixer: StateMixer, width: number, input: GraphNode, traits: DeltaTraits): Source {
+export function gatedDelta(
+  at: LayerContext,
+  mixer: StateMixer,
+  width: number,
+  input: GraphNode,
+  traits: DeltaTraits,
+): Source {
   const { graph, step } = at;
   const { innerSize: inner, stateSize: dim, heads, groups } = mixer;
   const each = step.tokens / step.sequences;
@@ -92,13 +124,17 @@ export function gatedDelta(at: LayerContext, mixer: StateMixer, width: number, i
     const shape = [dim, groups, each, S];
     const scaled = at.op(`${name} scaled`, "in-place", shape, [at.op(`${name} norm`, "in-place", shape, [silu])]);
     if (!traits.repeated || groups === heads) return scaled;
-    return graph.view(at.op(`${name} repeated`, "op", [dim, heads / groups, groups, step.tokens], [graph.view(scaled)]));
+    return graph.view(
+      at.op(`${name} repeated`, "op", [dim, heads / groups, groups, step.tokens], [graph.view(scaled)]),
+    );
   };
   const query = normed("query");
   const key = normed("key");
   const { decay, beta } = traits.repeated ? gatesTogether(at, heads, input) : gatesApart(at, heads, input);
   const size = sizeOf(4, [inner, step.tokens + dim * S]);
-  const net = graph.node("delta net", "op", [inner, step.tokens + dim * S], [query, key, silu, decay, beta, state], { size });
+  const net = graph.node("delta net", "op", [inner, step.tokens + dim * S], [query, key, silu, decay, beta, state], {
+    size,
+  });
   at.store("state stored", [graph.view(net, sizeOf(4, [mixer.stateElements, S]))]);
 
   const shape = [dim, heads, each, S];

@@ -4,7 +4,14 @@ import { tensorBytes } from "../../ggml-types.ts";
 import type { LayerSpec, TensorSpec } from "../../model.ts";
 import type { KvType } from "../../options.ts";
 import type { Scratch } from "./compute-backends.ts";
-import { type Extent, type GraphBuilder, type GraphNode, type GraphView, type Operation, sizeOf } from "./compute-graph.ts";
+import {
+  type Extent,
+  type GraphBuilder,
+  type GraphNode,
+  type GraphView,
+  type Operation,
+  sizeOf,
+} from "./compute-graph.ts";
 
 /** One step: how many tokens, sequences and rows of logits, and how attention works. */
 export interface Step {
@@ -50,14 +57,7 @@ export class LayerContext {
   readonly #tensors: ReadonlyMap<string, TensorSpec>;
   readonly #weights = new Map<string, GraphNode>();
 
-  constructor(
-    graph: GraphBuilder,
-    step: Step,
-    inputs: StepInputs,
-    layer: LayerSpec,
-    home: number,
-    expertHome: number,
-  ) {
+  constructor(graph: GraphBuilder, step: Step, inputs: StepInputs, layer: LayerSpec, home: number, expertHome: number) {
     this.graph = graph;
     this.step = step;
     this.inputs = inputs;
@@ -65,7 +65,9 @@ export class LayerContext {
     this.home = home;
     this.#expertHome = expertHome;
     const prefix = `blk.${layer.index}.`;
-    this.#tensors = new Map(layer.tensors.map((t) => [t.name.startsWith(prefix) ? t.name.slice(prefix.length) : t.name, t]));
+    this.#tensors = new Map(
+      layer.tensors.map((t) => [t.name.startsWith(prefix) ? t.name.slice(prefix.length) : t.name, t]),
+    );
   }
 
   has(name: string): boolean {

@@ -8,7 +8,7 @@ import type { ModelSpec } from "../../model.ts";
 import { type BufferRule, bufferRule } from "./compute-backends.ts";
 import { buildGraph } from "./compute-decoder.ts";
 import { chooseLayers } from "./compute-layers.ts";
-import { compile, peakBytes, type Program } from "./compute-program.ts";
+import { compile, type Program, peakBytes } from "./compute-program.ts";
 import { schedule } from "./compute-schedule.ts";
 import type { Step } from "./compute-step.ts";
 import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "./types.ts";
@@ -163,7 +163,10 @@ export function makePrograms(
     const graph = buildGraph(model, step, placement, chosen);
     const ties = step.tokens < 32 || placement.allOffloaded ? placement.layerDevice : null;
     const steps = schedule(graph, { rules, pipelined: placement.pipelined, ties });
-    return compile(steps, rules.map((rule) => rule.alignment));
+    return compile(
+      steps,
+      rules.map((rule) => rule.alignment),
+    );
   };
   return {
     prompt: make(caches.stepTokens, Math.min(caches.stepTokens, options.outputs)),
