@@ -165,7 +165,11 @@ function scores(at: LayerContext, parts: Scores): Source {
   const mask = inputs.mask(cells);
   let out: Source;
   if (step.flashAttention) {
-    const sources = [query, key, value, mask, ...sinks];
+    const keys = step.kvTypeK === "F32" ? asF16(at, "keys as f16", keyWidth, cells, key) : key;
+    const valueType = valueWidth === 0 ? step.kvTypeK : step.kvTypeV;
+    const valueElements = valueWidth === 0 ? width : valueWidth;
+    const values = valueType === "F32" ? asF16(at, "values as f16", valueElements, cells, value) : value;
+    const sources = [query, keys, values, mask, ...sinks];
     const attended = at.op("attention", "attention", [width, heads, each, step.streams], sources, {
       kind: "attention",
       keyType: step.kvTypeK,
@@ -200,6 +204,11 @@ function scores(at: LayerContext, parts: Scores): Source {
   }
   graph.expand(out);
   return out;
+}
+
+/** Flash attention takes no f32: llama.cpp casts the whole cache of the layer first, in every step. */
+function asF16(at: LayerContext, name: string, width: number, cells: "full" | "window", cache: Source): GraphNode {
+  return at.graph.node(name, "op", [width, cells, at.step.streams], [cache], { elementBytes: 2 });
 }
 
 /** Latent attention: queries are brought into the latent space, one row per token is cached. */
