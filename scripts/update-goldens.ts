@@ -1,21 +1,23 @@
-/**
- * Rewrites the goldens that measuring makes: how far the compute buffers are from llama.cpp's own accounting, on the sample of
- * the quick suite and, with --long, on the whole grid (minutes). Prints what grew; a person reads the difference and commits it.
- */
-import { growth, readGolden, summarise, writeGolden } from "../tests/differential/compute-golden.ts";
-import { compareAll } from "../tests/differential/measure.ts";
-import { requires } from "../tests/requires.ts";
+/** Works out the goldens anew, says what changed, and writes them: bun scripts/update-goldens.ts */
+import { compareAll, type Summary, summarize } from "../tests/math/runtime/llama-cpp/compute-accounting.ts";
 
-const long = process.argv.includes("--long");
-const missing = requires.engine();
-if (missing !== null) throw new Error(`Cannot measure: ${missing}`);
-const tell = (line: string): boolean => process.stderr.write(`${line}\n`);
+const path = `${import.meta.dir}/../tests/goldens/compute/accounting.json`;
+const file = Bun.file(path);
+const before: Record<string, Summary> = (await file.exists()) ? await file.json() : {};
+const now = summarize(compareAll());
 
-const before = readGolden();
-const after = {
-  quick: summarise(await compareAll(false, tell)),
-  long: long ? summarise(await compareAll(true, tell)) : before.long,
-};
-writeGolden(after);
-const grown = [...growth(before.quick, after.quick), ...growth(before.long, after.long)];
-tell(grown.length === 0 ? "no error grew" : grown.join("\n"));
+let changes = 0;
+for (const key of [...new Set([...Object.keys(before), ...Object.keys(now)])].sort()) {
+  const was = JSON.stringify(before[key] ?? null);
+  const is = JSON.stringify(now[key] ?? null);
+  if (was === is) continue;
+  changes++;
+  console.log(`${key}\n  was ${was}\n  is  ${is}`);
+}
+await Bun.write(path, `${JSON.stringify(now, null, 2)}\n`);
+const all = Object.values(now);
+const rows = all.reduce((sum, s) => sum + s.rows, 0);
+const exact = all.reduce((sum, s) => sum + s.exact, 0);
+console.log(
+  `compute buffers: ${exact} of ${rows} within 0.01 %, ${changes} groups changed, written to tests/goldens/compute/accounting.json`,
+);
