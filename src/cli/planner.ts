@@ -2,7 +2,8 @@
 import type { Config } from "../config.ts";
 import { machineFromText } from "../hardware/machine-from-text.ts";
 import { detectMachine } from "../hardware/probe.ts";
-import type { OpenedModel } from "../hub/open.ts";
+import { type ModelRef, parseModelRef } from "../hub/model-ref.ts";
+import type { OpenedModel } from "../hub/opened-model.ts";
 import { publishedWeights } from "../math/arch/published.ts";
 import type { Machine } from "../math/machine.ts";
 import { plan } from "../math/plan.ts";
@@ -48,16 +49,23 @@ export function createPlanner(sources: Sources): Planner {
   }
 
   async function loadMachine(device: string): Promise<Kept<Machine>> {
-    const auto = device.trim().toLowerCase() === "auto";
     const kept =
-      machines.get(device) ?? (await keep(auto ? sources.detectMachine : async () => machineFromText(device)));
+      machines.get(device) ??
+      (await keep(isAuto(device) ? sources.detectMachine : async () => machineFromText(device)));
     machines.set(device, kept);
     return kept;
   }
 
-  async function planAfterLoading(request: PlanRequest, summary: boolean): Promise<PlanResult> {
+  async function load(request: PlanRequest): Promise<{ readonly machine: Machine; readonly model: KeptModel }> {
+    // The machine first: a mistyped device should not wait for a download. Finding this one cannot fail, and takes a while.
+    const model = isAuto(request.device) ? loadModel(request.model) : null;
     const machine = value(await loadMachine(request.device));
-    return plan(inputOf(request, value(await loadModel(request.model)).subject, machine, summary));
+    return { machine, model: value(await (model ?? loadModel(request.model))) };
+  }
+
+  async function planAfterLoading(request: PlanRequest, summary: boolean): Promise<PlanResult> {
+    const { machine, model } = await load(request);
+    return plan(inputOf(request, model.subject, machine, summary));
   }
 
   return {
@@ -68,10 +76,8 @@ export function createPlanner(sources: Sources): Planner {
       return plan(inputOf(request, value(model).subject, value(machine), summary));
     },
     async input(request, summary) {
-      // The machine first: a mistyped device should not wait for a download.
-      const machine = value(await loadMachine(request.device));
-      const { opened, subject } = value(await loadModel(request.model));
-      return { input: inputOf(request, subject, machine, summary), opened };
+      const { machine, model } = await load(request);
+      return { input: inputOf(request, model.subject, machine, summary), opened: model.opened };
     },
   };
 }
@@ -81,6 +87,8 @@ export function createCommandPlanner(config: Config): Planner {
   let hub: Promise<(name: string) => Promise<OpenedModel>> | null = null;
   return createPlanner({
     openModel: async (name) => {
+      const ref = parseModelRef(name);
+      if (ref.kind !== "hub") return await openOnDisk(ref);
       hub ??= connectHub(config);
       return await (await hub)(name);
     },
@@ -88,10 +96,20 @@ export function createCommandPlanner(config: Config): Planner {
   });
 }
 
+/** Without the hub's client and cache: a plan of a local file starts sooner. */
+async function openOnDisk(ref: Exclude<ModelRef, { kind: "hub" }>): Promise<OpenedModel> {
+  const { openFile, openFolder } = await import("../hub/open-local.ts");
+  return ref.kind === "file" ? await openFile(ref.path) : await openFolder(ref.path);
+}
+
 async function connectHub(config: Config): Promise<(name: string) => Promise<OpenedModel>> {
   const { createHubDeps, openModel } = await import("../hub/open.ts");
   const deps = createHubDeps(config.hub, { cacheDir: config.cacheDir, now: () => new Date().toISOString() });
   return (name) => openModel(name, deps);
+}
+
+function isAuto(device: string): boolean {
+  return device.trim().toLowerCase() === "auto";
 }
 
 async function keep<T>(load: () => Promise<T>): Promise<Kept<T>> {

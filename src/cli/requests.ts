@@ -24,7 +24,7 @@ export async function runRequests(from: string, summary: boolean, config: Config
   for await (const lines of readLines(input)) {
     for (const line of lines) {
       if (line.text.trim() === "" && !line.tooLong) continue;
-      const answered = answerLine(planner, line, summary);
+      const answered = answerLine({ planner, summary, config }, line);
       waiting += typeof answered === "string" ? answered : await answered;
       if (waiting.length >= FLUSH_AT) {
         writeAll(1, waiting);
@@ -61,16 +61,27 @@ interface Line {
   readonly number: number;
 }
 
+interface Answering {
+  readonly planner: Planner;
+  readonly summary: boolean;
+  readonly config: Config;
+}
+
 /** A string at once where nothing has to be opened: no promise for each of a million lines. */
-function answerLine(planner: Planner, line: Line, summary: boolean): string | Promise<string> {
+function answerLine({ planner, summary, config }: Answering, line: Line): string | Promise<string> {
   try {
     const request = readRequest(line);
-    const result = planner.plan(request, summary);
+    const result = request.askEngine ? ask(planner, request, summary, config) : planner.plan(request, summary);
     if (result instanceof Promise) return result.then(print, (error: unknown) => errorLine(line, error));
     return print(result);
   } catch (error) {
     return errorLine(line, error);
   }
+}
+
+async function ask(planner: Planner, request: PlanRequest, summary: boolean, config: Config): Promise<PlanResult> {
+  const { planAndAsk } = await import("./ask-engine.ts");
+  return await planAndAsk(planner, request, summary, config);
 }
 
 function readRequest(line: Line): PlanRequest {

@@ -48,7 +48,7 @@ test("a model and a machine are looked up once, and then answers come at once", 
   expect((await first).status).toBe("fits");
   const second = planner.plan(parseRequest({ model: "m", context: 512 }), true);
   expect(second).not.toBeInstanceOf(Promise);
-  expect(calls).toEqual(["detect", "open m"]);
+  expect(calls).toEqual(["open m", "detect"]);
 });
 
 test("a model that cannot be had is asked for once, and refused each time", async () => {
