@@ -29,6 +29,25 @@ export async function withFile<T>(path: string, use: (source: ByteSource) => Pro
   }
 }
 
+/** A file that is no weights: config.json, an index of 10,000 shards. */
+const MAX_TEXT_BYTES = 64 * 2 ** 20;
+
+/**
+ * A small file, whole.
+ * @throws {AppError} not_found, io; malformed when it is longer than any such file
+ */
+export function readTextFile(path: string): Promise<string> {
+  return withFile(path, async ({ size, read }) => {
+    if (size > MAX_TEXT_BYTES) {
+      throw new AppError(
+        "malformed",
+        `Cannot read "${path}": it has ${size} bytes, and ${MAX_TEXT_BYTES} are the most`,
+      );
+    }
+    return new TextDecoder().decode(await read(0, size));
+  });
+}
+
 async function openForReading(path: string): Promise<FileHandle> {
   try {
     // Without O_NONBLOCK a named pipe would wait for its writer for ever.
@@ -52,9 +71,17 @@ async function readFrom(handle: FileHandle, path: string, offset: number, length
   const bytes = new Uint8Array(length);
   let done = 0;
   while (done < length) {
-    const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+    const { bytesRead } = await readPiece(handle, path, bytes, done, offset);
     if (bytesRead === 0) throw new AppError("malformed", `Cannot read "${path}": it ends at byte ${offset + done}`);
     done += bytesRead;
   }
   return bytes;
+}
+
+async function readPiece(handle: FileHandle, path: string, bytes: Uint8Array, done: number, offset: number) {
+  try {
+    return await handle.read(bytes, done, bytes.length - done, offset + done);
+  } catch (cause) {
+    throw fileError(path, cause);
+  }
 }

@@ -1,8 +1,9 @@
 /** MODEL as people write it, told apart before anything is read. */
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { AppError } from "../errors.ts";
+import { statOrNull } from "./look.ts";
 import { isRepoId } from "./repo-path.ts";
 
 export type ModelRef =
@@ -15,13 +16,15 @@ export type ModelRef =
 export type LookAt = (path: string) => "file" | "folder" | null;
 
 const lookOnDisk: LookAt = (path) => {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return null;
+  const stat = statOrNull(path);
+  if (stat === null) return null;
   return stat.isDirectory() ? "folder" : "file";
 };
 
 const REVISION = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/;
 const MAX_LENGTH = 4096;
+/** A page of another site (github.com/org/name) names no model, even where the hub has one that is called the same. */
+const HUB_HOSTS = /^(?:(?:www\.)?huggingface\.co|hf\.co|hf-mirror\.com)$/;
 
 /**
  * A file that exists, or a folder with config.json, wins over a name on the hub. `./`, `../`, `/`, `~/`, `\`, a drive letter and an ending `.gguf`
@@ -67,8 +70,15 @@ function notYet(name: string, store: string): AppError {
 /** `https://huggingface.co/org/name/tree/main` and the like, as copied from a browser; null when it is no URL. */
 function hubUrlPart(name: string): string | null {
   if (!/^https?:\/\//i.test(name)) return null;
-  const parts = URL.canParse(name) ? pathParts(new URL(name)) : null;
-  if (parts === null) throw new AppError("usage", `Cannot find "${name}": it is no URL`, { hint: examples });
+  const url = URL.canParse(name) ? new URL(name) : null;
+  const parts = url === null ? null : pathParts(url);
+  if (url === null || parts === null)
+    throw new AppError("usage", `Cannot find "${name}": it is no URL`, { hint: examples });
+  if (!HUB_HOSTS.test(url.hostname)) {
+    throw new AppError("usage", `Cannot find "${name}": "${url.hostname}" is not the hub`, {
+      hint: "give org/name; HF_ENDPOINT says on which mirror to look",
+    });
+  }
   const [org, repo, view, revision, ...file] = parts;
   if (org === undefined || repo === undefined) {
     throw new AppError("usage", `Cannot find a model at "${name}": it names no repository`, { hint: examples });

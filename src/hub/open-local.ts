@@ -1,22 +1,15 @@
 /** Models on disk: a GGUF file, or a folder with config.json. */
-import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { AppError } from "../errors.ts";
 import { specFromConfig } from "../math/arch/index.ts";
 import { asFile } from "../math/parts/presets-recognise.ts";
-import { fileError, withFile } from "./byte-source.ts";
+import { readTextFile, withFile } from "./byte-source.ts";
 import { parseConfigJson } from "./config-json.ts";
 import { readGgufModel } from "./gguf/read-model.ts";
 import { bitsPerWeight, fromGguf, missingNote, type OpenedModel, SAFETENSORS_INDEX } from "./opened-model.ts";
 import { type FileChoice, ggufChoices, safetensorsChoice } from "./picker.ts";
 import { quantOfPath } from "./quant-name.ts";
-import {
-  elementsByDtype,
-  parseSafetensorsIndex,
-  readSafetensorsHeader,
-  type SafetensorsTensor,
-  sumOf,
-} from "./safetensors.ts";
+import { elementsByDtype, parseSafetensorsIndex, readSafetensorsHeader, sumOf } from "./safetensors.ts";
 import { filesBelow } from "./shared-cache.ts";
 
 /** A .gguf file, or any part of a split one. */
@@ -46,10 +39,10 @@ function typesOf({ spec, gguf }: ReturnType<typeof fromGguf>): string | null {
 /** A folder with config.json; its safetensors are read as far as their headers go. */
 export async function openFolder(path: string): Promise<OpenedModel> {
   const files = filesBelow(path);
-  const config = parseConfigJson(readText(join(path, "config.json")), join(path, "config.json"));
+  const config = parseConfigJson(await readTextFile(join(path, "config.json")), join(path, "config.json"));
   const indexPath = join(path, SAFETENSORS_INDEX);
   const index = files.some((file) => file.path === SAFETENSORS_INDEX)
-    ? parseSafetensorsIndex(readText(indexPath), indexPath)
+    ? parseSafetensorsIndex(await readTextFile(indexPath), indexPath)
     : null;
   const safetensors = safetensorsChoice(files, index?.files ?? null, null);
   const ggufs = ggufChoices(files).map((choice) => inFolder(path, choice));
@@ -82,16 +75,17 @@ interface Counted {
 
 /** A damaged weights file does not keep the geometry from being read: it is told, and the count is not known. */
 async function countElements(folder: string, paths: readonly string[]): Promise<Counted> {
-  const tensors: SafetensorsTensor[] = [];
+  const totals = new Map<string, number>();
   for (const path of paths) {
     try {
-      tensors.push(...(await withFile(join(folder, path), readSafetensorsHeader)));
+      const counts = elementsByDtype(await withFile(join(folder, path), readSafetensorsHeader));
+      for (const [dtype, n] of Object.entries(counts)) totals.set(dtype, (totals.get(dtype) ?? 0) + n);
     } catch (error) {
       if (error instanceof AppError) return { counted: null, warnings: [error.message] };
       throw error;
     }
   }
-  return { counted: elementsByDtype(tensors), warnings: [] };
+  return { counted: Object.fromEntries(totals), warnings: [] };
 }
 
 function onDisk(source: "file" | "folder", path: string) {
@@ -104,12 +98,4 @@ function onDisk(source: "file" | "folder", path: string) {
     warnings: [],
     fetchedAt: null,
   } as const;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw fileError(path, cause);
-  }
 }

@@ -2,15 +2,15 @@
  * A repository at one commit, read from where it is nearest: our own cache, the shared cache of other tools, the hub.
  * Without the hub, the last known commit is shown, with its date.
  */
-import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import { type ByteSource, withFile } from "./byte-source.ts";
+import { type ByteSource, readTextFile, withFile } from "./byte-source.ts";
 import type { HubCache } from "./cache.ts";
 import type { HubClient, HubFile } from "./client.ts";
 import { headerFromJson, headerToJson } from "./gguf/header-json.ts";
 import { type GgufModel, type LendSource, readGgufModel } from "./gguf/read-model.ts";
+import { sizeOf } from "./look.ts";
 import { isRepoPath } from "./repo-path.ts";
 import { filesBelow, findSnapshot } from "./shared-cache.ts";
 
@@ -117,13 +117,17 @@ function repoAt({ id, sha, listing, fetchedAt, warnings }: Found, deps: RepoDeps
   const sizes = new Map(listing.files.map((file) => [file.path, file.size]));
   const shared = findSnapshot(deps.sharedCacheDir, id, sha)?.folder ?? null;
 
+  /** Another program's copy of a file, when it is whole. */
+  function localCopy(path: string): string | null {
+    const local = shared === null ? null : join(shared, path);
+    return local !== null && sizeOf(local) === sizes.get(path) ? local : null;
+  }
+
   const lend: LendSource = (path, use) => {
     const size = sizes.get(path);
     if (size === undefined) throw new AppError("not_found", `Cannot read "${id}/${path}": there is no such file`);
-    const local = shared === null ? null : join(shared, path);
-    if (local !== null && statSync(local, { throwIfNoEntry: false })?.size === size) {
-      return withFile(local, (source) => use({ ...source, name: `${id}/${path}` }));
-    }
+    const local = localCopy(path);
+    if (local !== null) return withFile(local, (source) => use({ ...source, name: `${id}/${path}` }));
     return use(remoteSource({ path, size }));
   };
 
@@ -141,8 +145,10 @@ function repoAt({ id, sha, listing, fetchedAt, warnings }: Found, deps: RepoDeps
     warnings,
     has: (path) => sizes.has(path),
     text: async (path) => {
-      const kept = cache.read(id, sha, `files/${path}`) ?? readShared(shared, path);
+      const kept = cache.read(id, sha, `files/${path}`);
       if (kept !== null) return kept;
+      const local = localCopy(path);
+      if (local !== null) return await readTextFile(local);
       if (client === null) throw notRead(id, path);
       const text = await client.text(id, sha, path);
       cache.write(id, sha, `files/${path}`, text);
@@ -159,15 +165,6 @@ function repoAt({ id, sha, listing, fetchedAt, warnings }: Found, deps: RepoDeps
       return model;
     },
   };
-}
-
-function readShared(folder: string | null, path: string): string | null {
-  if (folder === null) return null;
-  try {
-    return readFileSync(join(folder, path), "utf8");
-  } catch {
-    return null;
-  }
 }
 
 function notRead(id: string, path: string): AppError {

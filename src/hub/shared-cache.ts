@@ -2,9 +2,10 @@
  * The cache that the hub's own library and most engines share: `models--org--name/{refs/<ref>, snapshots/<commit>/…}`.
  * Only read, never written.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { HubFile } from "./client.ts";
+import { statOrNull } from "./look.ts";
 
 const COMMIT = /^[0-9a-f]{40}$/;
 /** Folders deeper than that hold no models. */
@@ -56,7 +57,7 @@ function newestSnapshot(root: string, id: string): Snapshot | null {
   const folder = join(folderOf(root, id), "snapshots");
   const dated = entriesOf(folder)
     .filter((sha) => COMMIT.test(sha))
-    .map((sha) => ({ sha, at: statSync(join(folder, sha), { throwIfNoEntry: false })?.mtimeMs ?? 0 }));
+    .map((sha) => ({ sha, at: statOrNull(join(folder, sha))?.mtimeMs ?? 0 }));
   const [newest] = dated.toSorted((a, b) => b.at - a.at);
   return newest === undefined ? null : { id, sha: newest.sha, folder: join(folder, newest.sha) };
 }
@@ -68,7 +69,7 @@ export function filesBelow(folder: string): HubFile[] {
     for (const name of entriesOf(below === "" ? folder : join(folder, below))) {
       if (files.length >= MAX_FILES) return;
       const path = below === "" ? name : `${below}/${name}`;
-      const stat = statSync(join(folder, path), { throwIfNoEntry: false });
+      const stat = statOrNull(join(folder, path));
       if (stat?.isFile() === true && !/\.incomplete$|\.part(?:ial)?$|\.downloadInProgress$/.test(name)) {
         files.push({ path, size: stat.size });
       } else if (stat?.isDirectory() === true && depth < MAX_DEPTH && !name.startsWith(".")) {
@@ -89,5 +90,5 @@ function entriesOf(folder: string): string[] {
 }
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return statOrNull(path)?.isDirectory() === true;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -67,6 +67,7 @@ const BAD: [text: string, code: ErrorCode, message: RegExp, hint: RegExp][] = [
   ["org/name@a..b", "usage", /no revision/, /branch/],
   ["https://huggingface.co/org", "usage", /names no repository/, /give/],
   ["https://huggingface.co/org/%ff", "usage", /no URL/, /give/],
+  ["https://github.com/org/name", "usage", /"github\.com" is not the hub/, /give org\/name/],
   ["x".repeat(5000), "usage", /5000 characters/, /give/],
 ];
 
@@ -85,6 +86,19 @@ describe("parseModelRef", () => {
     expect(error.code).toBe(code);
     expect(error.message).toMatch(message);
     expect(error.hint).toMatch(hint);
+  });
+
+  test("a path that no system can look at is not there", () => {
+    const folder = mkdtempSync(join(tmpdir(), "hwledger-ref-"));
+    try {
+      symlinkSync("round", join(folder, "round"));
+      writeFileSync(join(folder, "file"), "");
+      for (const path of [join(folder, "round"), join(folder, "file", "x"), `./${"n".repeat(300)}`]) {
+        expect(errorIn(() => parseModelRef(path)).code).toBe("not_found");
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("a folder of GGUF files: the hint names them", () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHubDeps, type OpenedModel, openModel } from "../../src/hub/open.ts";
@@ -326,6 +326,25 @@ describe("from the disk", () => {
     const cut = await openModel(path, deps());
     expect(cut.spec.status).toBe("ok");
     expect(cut.warnings[0]).toMatch(/the tensor "b" ends outside the file/);
+  });
+
+  test("a config.json that is no file, or longer than any", async () => {
+    const path = join(folder, "odd-config");
+    mkdirSync(path);
+    symlinkSync("/dev/null", join(path, "config.json"));
+    expect((await errorOf(openModel(path, deps()))).message).toMatch(/it is not a file/);
+    rmSync(join(path, "config.json"));
+    writeFileSync(join(path, "config.json"), "{}");
+    truncateSync(join(path, "config.json"), 64 * 2 ** 20 + 1);
+    expect((await errorOf(openModel(path, deps()))).message).toMatch(/67108865 bytes, and 67108864 are the most/);
+  });
+
+  test("a folder with a loop of links in it", async () => {
+    const path = join(folder, "loop");
+    mkdirSync(path);
+    symlinkSync("round", join(path, "round"));
+    writeFileSync(join(path, "config.json"), configText("tinyllama-1.1b"));
+    expect((await openModel(path, deps())).spec.status).toBe("ok");
   });
 
   test("a folder with config.json alone", async () => {
