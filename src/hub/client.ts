@@ -13,7 +13,6 @@ export interface RepoInfo {
   readonly id: string;
   /** The commit, 40 hex digits. */
   readonly sha: string;
-  readonly gated: boolean;
   /** Elements by dtype ("BF16"), as the hub counted them in the safetensors headers; null when it has none. */
   readonly elementsByDtype: Readonly<Record<string, number>> | null;
 }
@@ -43,7 +42,6 @@ export interface HubClient {
 const INFO = z.object({
   name: z.string().refine(isRepoId),
   sha: z.string().regex(/^[0-9a-f]{40}$/),
-  gated: z.union([z.literal(false), z.string()]).catch(false),
   safetensors: z
     .object({ parameters: z.record(z.string(), z.number().int().nonnegative()) })
     .nullish()
@@ -67,12 +65,16 @@ const library = (): Promise<typeof import("@huggingface/hub")> => import("@huggi
 
 /** A repository of 10,000 shards is the largest the hub's own tools read. */
 const MAX_FILES = 20_000;
+/** Of one answer in pages: the hub gives 1000 entries in each, and a mirror that always names a next one must end, too. */
+const MAX_PAGES = 100;
 
 export function createHubClient(endpoint: string, http: Http): HubClient {
   /** For the library: it gets whole answers, and the errors it makes of a status are replaced by `explain`. */
-  const libraryFetch = (id: string | null): typeof fetch =>
-    Object.assign(
+  const libraryFetch = (id: string | null): typeof fetch => {
+    let pages = 0;
+    return Object.assign(
       async (input: string | URL | Request): Promise<Response> => {
+        if (++pages > MAX_PAGES) throw badAnswer(id, `more than ${MAX_PAGES} pages`);
         const answer = await http.get(input instanceof Request ? input.url : String(input), {
           accept: "application/json",
         });
@@ -81,6 +83,7 @@ export function createHubClient(endpoint: string, http: Http): HubClient {
       },
       { preconnect: () => undefined },
     );
+  };
   const refusal = (id: string | null, path: string | null, answer: Answer) =>
     explain({ endpoint, hasToken: http.hasToken }, id, path, answer);
   const common = (id: string | null) => ({ hubUrl: endpoint, fetch: libraryFetch(id) });
@@ -99,7 +102,6 @@ export function createHubClient(endpoint: string, http: Http): HubClient {
       return {
         id: info.name,
         sha: info.sha,
-        gated: info.gated !== false,
         elementsByDtype: info.safetensors?.parameters ?? null,
       };
     },

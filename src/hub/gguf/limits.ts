@@ -2,7 +2,10 @@
  * Bounds on a GGUF header, each checked before memory is taken. Published files stay far below: the largest headers hold
  * a vocabulary of 262,144 words and some 2,000 tensors, about 20 MB.
  */
+/** Of all parts of a model together. */
 export const MAX_TENSORS = 100_000;
+/** The largest published models come in some hundred parts. */
+export const MAX_PARTS = 1000;
 export const MAX_KEY_VALUES = 10_000;
 /** GGML_MAX_DIMS. */
 export const MAX_DIMENSIONS = 4;

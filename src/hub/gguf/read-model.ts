@@ -2,7 +2,7 @@
 import { AppError } from "../../errors.ts";
 import type { GgufHeader } from "../../math/arch/family.ts";
 import type { ByteSource } from "../byte-source.ts";
-import { MAX_TENSORS } from "./limits.ts";
+import { MAX_PARTS, MAX_TENSORS } from "./limits.ts";
 import { FIRST_SHARD_STEPS, type FileHeader, LATER_SHARD_STEPS, readHeader } from "./read-header.ts";
 import { parseShardName, type ShardName, shardPath } from "./shards.ts";
 
@@ -44,8 +44,9 @@ export async function readGgufModel(path: string, lend: LendSource): Promise<Ggu
   if (named.count !== split.count) {
     throw mismatch(firstPath, `its name says ${named.count} parts, and its header ${split.count}`);
   }
-  const rest = await readRest(named, lend);
-  const parts = [first, ...rest];
+  if (split.count > MAX_PARTS)
+    throw mismatch(firstPath, `it says to have ${split.count} parts, and ${MAX_PARTS} are the most`);
+  const parts = await readRest(named, first, lend);
   checkTensors(firstPath, parts);
   return modelOf(
     parts.map((_, no) => shardPath(named, no)),
@@ -61,15 +62,22 @@ function readPart(path: string, no: number, lend: LendSource): Promise<FileHeade
   return lend(path, (source) => readHeader(source, no, no === 0 ? FIRST_SHARD_STEPS : LATER_SHARD_STEPS));
 }
 
-async function readRest(named: ShardName, lend: LendSource): Promise<FileHeader[]> {
-  const parts: FileHeader[] = [];
+/** All parts, the first one at hand. What the others repeat of the metadata is dropped: memory is bounded by the tensors. */
+async function readRest(named: ShardName, first: FileHeader, lend: LendSource): Promise<FileHeader[]> {
+  const parts = [first];
+  let tensors = first.header.tensors.length;
   for (let from = 1; from < named.count; from += PARALLEL) {
     const numbers = Array.from({ length: Math.min(PARALLEL, named.count - from) }, (_, i) => from + i);
     // All settle before the first failure is thrown: no part is left reading behind our back.
     const settled = await Promise.allSettled(numbers.map((no) => readLater(named, no, lend)));
     for (const result of settled) {
       if (result.status === "rejected") throw result.reason;
-      parts.push(result.value);
+      const { header, ...part } = result.value;
+      parts.push({ ...part, header: { ...header, metadata: new Map(), arrayLengths: new Map() } });
+      tensors += header.tensors.length;
+    }
+    if (tensors > MAX_TENSORS) {
+      throw mismatch(shardPath(named, 0), `it has more than ${MAX_TENSORS} tensors, which are the most`);
     }
   }
   return parts;
@@ -113,7 +121,6 @@ function checkTensors(path: string, parts: readonly FileHeader[]): void {
     }
     count += header.tensors.length;
   }
-  if (count > MAX_TENSORS) throw mismatch(path, `it has ${count} tensors, and ${MAX_TENSORS} are the most`);
   const said = parts[0]?.split?.tensors ?? null;
   if (said !== null && said !== count)
     throw mismatch(path, `its parts have ${count} tensors, and its header says ${said}`);

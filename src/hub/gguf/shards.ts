@@ -1,5 +1,5 @@
-/** Names of a split model's files, as llama-gguf-split gives them: `name-00001-of-00003.gguf`. */
-const PATTERN = /^(?<stem>.*)-(?<no>\d{5})-of-(?<count>\d{5})\.gguf$/i;
+/** Names of a split model's files, as llama-gguf-split gives them and llama.cpp looks for them: `name-00001-of-00003.gguf`. */
+const PATTERN = /^(?<stem>.*)-(?<no>\d{5})-of-(?<count>\d{5})\.gguf$/;
 
 export interface ShardName {
   /** The path without the part's number. */

@@ -94,6 +94,28 @@ describe("readGgufModel", () => {
     expect((await codeAndMessage(path))[1]).toMatch(/does not end in -00001-of-00002\.gguf/);
   });
 
+  test("a whole model under an ending in capitals", async () => {
+    const path = join(folder, "loud-00001-of-00001.GGUF");
+    writeGguf(path, SMALL);
+    expect((await readGgufModel(path, withFile)).shards).toEqual([path]);
+  });
+
+  test("more parts than any model has: told from the first one", async () => {
+    const asked: string[] = [];
+    const part = splitGguf(SMALL, 2)[0];
+    const path = join(folder, shardName("many", 0, 1001));
+    const kv = (part?.kv ?? []).map((pair): GgufFile["kv"][number] =>
+      pair[0] === "split.count" ? ["split.count", { type: "u16", value: 1001 }] : pair,
+    );
+    writeGguf(path, { kv, tensors: part?.tensors ?? [] });
+    const error = await readGgufModel(path, (at, use) => {
+      asked.push(at);
+      return withFile(at, use);
+    }).catch((cause: unknown) => String(cause));
+    expect(error).toMatch(/1001 parts, and 1000 are the most/);
+    expect(asked).toEqual([path]);
+  });
+
   test("a later part cut short", async () => {
     const [first = "", second = ""] = writeParts("cut", SMALL, 2);
     truncateSync(second, 400);
