@@ -3,6 +3,7 @@
  * silence, a bound on every answer, and the token only to the hub's own origin.
  */
 import { AppError } from "../errors.ts";
+import { isToken } from "./hub-config.ts";
 
 /** Silence (no header, no further byte) after which a request is given up. */
 const SILENCE_MS = 10_000;
@@ -61,8 +62,7 @@ export function createHttp(options: HttpOptions): Http {
       };
       const signal = options.signal === undefined ? watch.signal : AbortSignal.any([watch.signal, options.signal]);
       try {
-        const own = url.origin === hub.origin && options.token !== null;
-        const authorization = own ? { Authorization: `Bearer ${options.token}` } : undefined;
+        const authorization = url.origin === hub.origin ? bearer(options.token) : undefined;
         const response = await fetch(url, {
           headers: { ...headers, ...authorization },
           redirect: "manual",
@@ -140,6 +140,18 @@ function endpointUrl(text: string): URL {
   if (url?.protocol === "https:" || url?.protocol === "http:") return url;
   throw new AppError("usage", `Cannot take "${text}" as the hub: HF_ENDPOINT wants an http or https address`, {
     hint: "unset HF_ENDPOINT, or give https://huggingface.co",
+  });
+}
+
+/**
+ * Looked at before it is sent: a refused header would read as a lost connection.
+ * @throws {AppError} usage
+ */
+function bearer(token: string | null): { readonly Authorization: string } | undefined {
+  if (token === null) return undefined;
+  if (isToken(token)) return { Authorization: `Bearer ${token}` };
+  throw new AppError("usage", "Cannot ask the hub: what HF_TOKEN holds is no token", {
+    hint: "set HF_TOKEN to the one line that the hub shows, or unset it",
   });
 }
 
@@ -255,7 +267,7 @@ function reasonOf(cause: unknown): string {
 /** Seconds or a date (RFC 9110, 10.2.3); null when absent or unreadable. A date counts from the answer's own Date. */
 function retryAfterMs(headers: Headers): number | null {
   const text = headers.get("Retry-After")?.trim() ?? "";
-  if (/^\d+$/.test(text)) return Number(text) * 1000;
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
   const until = Date.parse(text) - Date.parse(headers.get("Date") ?? "");
   return Number.isFinite(until) ? Math.max(0, until) : null;
 }

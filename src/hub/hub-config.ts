@@ -14,13 +14,17 @@ export interface HubConfig {
   readonly offline: boolean;
 }
 
+/** One line of visible ASCII: anything else would be refused as a header. */
+export function isToken(text: string): boolean {
+  return /^[\x21-\x7e]{1,500}$/.test(text);
+}
+
 /** The token to send to the hub's own origin; null when there is none. */
 export function readToken(config: HubConfig): string | null {
   if (config.token !== null) return config.token;
   try {
     const text = readFileSync(config.tokenFile, "utf8").trim();
-    // One line of visible ASCII: anything else is no token and would be refused as a header.
-    return /^[\x21-\x7e]{1,500}$/.test(text) ? text : null;
+    return isToken(text) ? text : null;
   } catch {
     return null; // No file: not logged in.
   }

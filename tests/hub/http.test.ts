@@ -65,6 +65,13 @@ describe("createHttp", () => {
     expect(slept).toEqual([250, 500]);
   });
 
+  test("a token that is none is told, and not shown", async () => {
+    const error = await errorOf(http("http://127.0.0.1:9", { token: "hf_se\ncret" }).http.get("http://127.0.0.1:9/x"));
+    expect(error.code).toBe("usage");
+    expect(error.message).toMatch(/HF_TOKEN holds is no token/);
+    expect(error.message).not.toMatch(/cret/);
+  });
+
   test("follows a mirror's redirects on its own host, not in circles", async () => {
     const url = serve(
       (request) => new Response(null, { status: 302, headers: { Location: new URL(request.url).pathname } }),
