@@ -41,7 +41,7 @@ const HEADER = z.record(z.string(), z.unknown());
 
 /**
  * Header of one file: 8 bytes of length, then JSON, then data.
- * @throws {AppError} malformed when it is too long, no JSON, or promises more data than the file has
+ * @throws {AppError} malformed when it is too long, no JSON, or promises more than the file has
  * @source https://github.com/huggingface/safetensors, README, "Format"
  */
 export async function readSafetensorsHeader(source: ByteSource): Promise<readonly SafetensorsTensor[]> {
@@ -62,6 +62,7 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<readonl
   const header = parseJson(HEADER, new TextDecoder().decode(json), source.name);
   const dataBytes = source.size - 8 - length;
   const tensors: SafetensorsTensor[] = [];
+  let total = 0;
   for (const [name, value] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     const entry = ENTRY.safeParse(value);
@@ -71,7 +72,14 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<readonl
     if (begin > end || end > dataBytes) {
       throw broken(source.name, `the tensor ${JSON.stringify(name.slice(0, 200))} ends outside the file`);
     }
-    tensors.push({ name, dtype: entry.data.dtype, shape: entry.data.shape, bytes: end - begin });
+    total += end - begin;
+    if (total > dataBytes) throw broken(source.name, "its tensors are larger than the file: they overlap");
+    const { dtype, shape } = entry.data;
+    // Whatever the type is, a bit is the least of an element.
+    if (countOf(shape) > (end - begin) * 8) {
+      throw broken(source.name, `the tensor ${JSON.stringify(name.slice(0, 200))} has more elements than bits`);
+    }
+    tensors.push({ name, dtype, shape, bytes: end - begin });
   }
   return tensors;
 }
@@ -79,11 +87,12 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<readonl
 /** Elements by dtype, counted as the hub counts them: a byte that packs two 4-bit weights is one element of U8. */
 export function elementsByDtype(tensors: readonly SafetensorsTensor[]): Readonly<Record<string, number>> {
   const totals = new Map<string, number>();
-  for (const { dtype, shape } of tensors) {
-    const elements = shape.reduce((product, n) => product * n, 1);
-    totals.set(dtype, (totals.get(dtype) ?? 0) + elements);
-  }
+  for (const { dtype, shape } of tensors) totals.set(dtype, (totals.get(dtype) ?? 0) + countOf(shape));
   return Object.fromEntries(totals);
+}
+
+function countOf(shape: readonly number[]): number {
+  return shape.reduce((product, n) => product * n, 1);
 }
 
 export function sumOf(counts: Readonly<Record<string, number>>): number {

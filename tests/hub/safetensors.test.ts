@@ -50,6 +50,19 @@ describe("readSafetensorsHeader", () => {
       raw('{"a":{"dtype":"F16","shape":[1],"data_offsets":[0,9]}}', 8 + 54 + 2),
       /"a" ends outside/,
     ],
+    [
+      "tensors that overlap",
+      raw(
+        '{"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},"b":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}',
+        8 + 107 + 2,
+      ),
+      /they overlap/,
+    ],
+    [
+      "more elements than there are bits",
+      raw('{"a":{"dtype":"F16","shape":[9007199254740991],"data_offsets":[0,2]}}', 8 + 69 + 2),
+      /"a" has more elements than bits/,
+    ],
     ["a negative shape", raw('{"a":{"dtype":"F16","shape":[-1],"data_offsets":[0,2]}}', 100), /entry "a"/],
     ["four bytes", memorySource(new Uint8Array(4)), /has 4 bytes/],
   ])("refuses %s", async (_name, source, sentence) => {
