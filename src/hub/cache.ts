@@ -80,9 +80,12 @@ export function createHubCache(folder: string | null): HubCache {
   };
 }
 
-/** A name from outside becomes part of a path only when it cannot lead out of the folder, on any system. */
+/**
+ * A name from outside becomes part of a path only when it cannot lead out of the folder, on any system, and leaves room
+ * for the ending of an unfinished file in the 255 bytes that a name may have.
+ */
 function isSafeSegment(segment: string): boolean {
-  return segment.length <= 200 && /^[^\\/:*?"<>|\0]+$/.test(segment) && !/^\.+$/.test(segment);
+  return Buffer.byteLength(segment) <= 200 && /^[^\\/:*?"<>|\0]+$/.test(segment) && !/^\.+$/.test(segment);
 }
 
 function removeQuietly(path: string): void {

@@ -21,17 +21,23 @@ export function quantOfPath(path: string): string | null {
   return null;
 }
 
-/** The file's name without part number and quantisation, in lower case: equal for the quantisations of one model. */
+/**
+ * The path without part number and quantisation, in lower case: equal for the quantisations of one model. Folders count
+ * (7B/m-Q8_0 is not 13B/m-Q8_0) unless they name a quantisation only.
+ */
 export function stemWithoutQuant(path: string): string {
-  const file = path
-    .slice(path.lastIndexOf("/") + 1)
-    .replace(/\.gguf$/i, "")
-    .replace(/-\d{5}-of-\d{5}$/, "");
-  return file
-    .replace(QUANT, "")
-    .replace(/[-._]+/g, "-")
-    .replace(/^-|-$/g, "")
-    .toLowerCase();
+  const whole = path.replace(/\.gguf$/i, "").replace(/-\d{5}-of-\d{5}$/, "");
+  return whole
+    .split("/")
+    .map((part) =>
+      part
+        .replace(QUANT, "")
+        .replace(/[-._]+/g, "-")
+        .replace(/^-|-$/g, "")
+        .toLowerCase(),
+    )
+    .filter((part) => part !== "")
+    .join("/");
 }
 
 /** Quantisations in the order in which one is taken when none was named: good and small first, then better, then smaller. */

@@ -36,6 +36,16 @@ describe("createHubCache", () => {
     },
   );
 
+  test("a name too long for a file is not kept, and the next one is", () => {
+    const cache = createHubCache(root);
+    const long = `files/${"名".repeat(100)}`; // 300 bytes of the 255 that a name may have
+    cache.write("o/long", SHA, long, "x");
+    expect(cache.read("o/long", SHA, long)).toBeNull();
+    cache.write("o/long", SHA, "files/b", "y");
+    expect(cache.read("o/long", SHA, "files/b")).toBe("y");
+    expect(cache.warnings()).toEqual([]);
+  });
+
   test("a damaged note is no note", () => {
     const cache = createHubCache(root);
     cache.rememberRef("o/damaged", "main", { sha: SHA, fetchedAt: "2026-01-01T00:00:00.000Z" });

@@ -31,6 +31,8 @@ test("stemWithoutQuant is one for the quantisations of a model", () => {
   const same = ["Q4_K_M/M-1B-Q4_K_M-00001-of-00002.gguf", "M-1B.Q8_0.gguf", "M-1B-UD-Q2_K_XL.gguf", "M-1B.gguf"];
   expect(new Set(same.map(stemWithoutQuant))).toEqual(new Set(["m-1b"]));
   expect(stemWithoutQuant("N-1B-Q8_0.gguf")).toBe("n-1b");
+  expect(stemWithoutQuant("7B/m-Q8_0.gguf")).toBe("7b/m");
+  expect(stemWithoutQuant("13B/m-Q8_0.gguf")).toBe("13b/m");
 });
 
 const FILES = [
