@@ -1,6 +1,16 @@
 /**
- * llama.cpp's compute buffers, worked out as llama.cpp works them out: the graph of one step is built, put on devices
- * and given memory by the rules of its allocator. Nothing is fitted.
+ * llama.cpp's compute buffers, worked out as llama.cpp works them out: the graph of one step is built (compute-decoder.ts),
+ * put on devices (compute-schedule.ts) and given memory by the rules of its allocator (compute-program.ts). No constant
+ * is fitted.
+ *
+ * Compared with the engine's own accounting (llama.cpp v0.5.0, loads on GPUs without hardware behind them): 374 loads of
+ * 18 architectures, 838 buffers, all within 0.01 %; the host's are up to 32 bytes off. Beside them 695 buffers of loads
+ * drawn at random (host alone, experts on the host, part of the layers, everything): all alike but where the engine's dry
+ * run differs from its load (no_alloc: a second GPU's inputs are counted twice).
+ *
+ * Not compared: rows split over GPUs, Metal's scratch (from its source), whatever a real back-end's missing operations
+ * would cut out of the graph. Expert groups (expert_group_count) are left out: some X·T·4 bytes for a moment.
+ * Long runs of alike layers are cut short (compute-layers.ts): in 2 of 5550 loads against all layers up to 0.3 % less.
  * @source src/llama-context.cpp sched_reserve, graph_reserve; ggml/src/ggml-alloc.c, ggml-backend.cpp at llama.cpp v0.5.0
  */
 import type { Backend, Device } from "../../machine.ts";
@@ -35,7 +45,7 @@ export function computeBuffers(
   caches: CacheShape,
   placement: Placement,
   accelerators: readonly Device[],
-  _sizes: ComputeSizes,
+  _sizes: ComputeSizes | null = null,
 ): ComputeBuffers {
   const programs = programsFor(model, options, caches, placement, accelerators);
   const { full, window } = lengths(model, caches);
