@@ -73,3 +73,18 @@ export function writeText(name: string, text: string): string {
   writeFileSync(path, text);
   return path;
 }
+
+/** Beside a server of the test's own process, which a synchronous run would stop. */
+export async function runCliBeside(
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<Omit<CliRun, "maxRssBytes">> {
+  const child = Bun.spawn(cliCommand(args), {
+    env: { ...cliEnv(), ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  return { status: await child.exited, out, err };
+}
