@@ -4,8 +4,12 @@ import { exactCacheBytes, magnified } from "../../src/engines/llama-cpp/exact-ca
 import { CPU_ONLY } from "../../src/engines/llama-cpp/judge-options.ts";
 import type { AskedContext, CachePart, ContextAnswer } from "../../src/engines/llama-cpp/protocol.ts";
 import type { ModelSpec } from "../../src/math/model.ts";
-import { NO_OPTIONS } from "../../src/math/options.ts";
+import { NO_OPTIONS, type PlanOptions } from "../../src/math/options.ts";
+import { shapeCaches } from "../../src/math/runtime/llama-cpp/caches.ts";
+import { explainCompute } from "../../src/math/runtime/llama-cpp/compute-explain.ts";
 import { LLAMA_CPP } from "../../src/math/runtime/llama-cpp/index.ts";
+import { placeLayers } from "../../src/math/runtime/llama-cpp/placement.ts";
+import { resolveOptions } from "../../src/math/runtime/llama-cpp/resolve.ts";
 import type { EnginePlan } from "../../src/math/runtime/runtime.ts";
 import { MIB } from "../../src/math/units.ts";
 import { typeWeights } from "../../src/math/weights-choice.ts";
@@ -20,6 +24,8 @@ export interface ComputeSample {
   /** The case, as options of llama.cpp. */
   readonly label: string;
   readonly flashAttention: "on" | "off";
+  /** What the step is doing when hwLedger's buffer is at its fullest. */
+  readonly phase: ReturnType<typeof explainCompute>["phase"];
   readonly ours: number;
   readonly theirs: number;
 }
@@ -98,12 +104,9 @@ export async function compare(
       for (const difference of partDifferences(ours, theirs, kv)) tell(difference);
       const state = sum(ours.parts.state_bytes);
       const rest = theirs.totalBytes - (kv ?? sum(ours.parts.kv_cache_bytes)) - state;
-      compute.push({
-        label: label(one),
-        flashAttention: one.flashAttention,
-        ours: sum(ours.parts.compute_bytes),
-        theirs: rest,
-      });
+      const { flashAttention } = one;
+      const phase = phaseOf(typed.spec, one);
+      compute.push({ label: label(one), flashAttention, phase, ours: sum(ours.parts.compute_bytes), theirs: rest });
     }
   }
   return { ...nothing, compared: compute.length, refused, crashed, differences, compute, children: answer.children };
@@ -167,8 +170,19 @@ function probeKey({ kvTypeK, kvTypeV, flashAttention }: AskedContext): string {
 }
 
 /** The judge's fixed settings (protocol.ts): as the C API, n_batch = n_ubatch, one stream a sequence. */
+function optionsOf(one: Case): PlanOptions {
+  return { ...NO_OPTIONS, ...one, program: "api", batch: one.ubatch, kvUnified: false };
+}
+
 function planCase(spec: ModelSpec, one: Case): ReturnType<typeof LLAMA_CPP.plan> {
-  return LLAMA_CPP.plan(spec, { ...NO_OPTIONS, ...one, program: "api", batch: one.ubatch, kvUnified: false }, CPU_ONLY);
+  return LLAMA_CPP.plan(spec, optionsOf(one), CPU_ONLY);
+}
+
+function phaseOf(spec: ModelSpec, one: Case): ComputeSample["phase"] {
+  const resolved = resolveOptions(spec, optionsOf(one), CPU_ONLY);
+  if (resolved.status === "refused") return "none";
+  const shape = shapeCaches(resolved.options, one.context, one.sequences);
+  return explainCompute(spec, resolved.options, shape, placeLayers(spec, resolved.options, CPU_ONLY), [], 0).phase;
 }
 
 function label(one: Case): string {

@@ -1,9 +1,9 @@
-/** How far today's model of the compute buffers is from llama.cpp, by architecture and flash attention: an error may shrink, not grow. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+/** How far today's model of the compute buffers is from llama.cpp, by architecture and phase: an error may shrink, not grow. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Comparison } from "./compare.ts";
 
-export const GOLDEN = join(import.meta.dir, "..", "goldens", "compute", "differential.json");
+const GOLDEN = join(import.meta.dir, "..", "goldens", "compute", "differential.json");
 
 export interface ErrorSummary {
   readonly samples: number;
@@ -13,7 +13,7 @@ export interface ErrorSummary {
   readonly max: number;
 }
 
-/** "llama, flash attention on" → its errors. */
+/** "llama, attention, flash attention on" → its errors: the architecture, and what fills the buffer. */
 export type Errors = Readonly<Record<string, ErrorSummary>>;
 export interface Golden {
   /** The sample of the quick suite. */
@@ -32,14 +32,15 @@ export function readGolden(): Golden {
 }
 
 export function writeGolden(golden: Golden): void {
+  mkdirSync(dirname(GOLDEN), { recursive: true });
   writeFileSync(GOLDEN, `${JSON.stringify(golden, null, 2)}\n`);
 }
 
 export function summarise(comparisons: readonly Comparison[]): Errors {
   const errors = new Map<string, number[]>();
   for (const { architecture, compute } of comparisons) {
-    for (const { flashAttention, ours, theirs } of compute) {
-      const key = `${architecture}, flash attention ${flashAttention}`;
+    for (const { phase, flashAttention, ours, theirs } of compute) {
+      const key = `${architecture}, ${phase}, flash attention ${flashAttention}`;
       const list = errors.get(key) ?? [];
       errors.set(key, list);
       list.push((100 * Math.abs(ours - theirs)) / theirs);
