@@ -13,7 +13,7 @@ import { focusOf } from "./focus.ts";
 import { LOADED_FIELDS, liveOptions } from "./live-options.ts";
 import { contextPlaces } from "./positions.ts";
 import { FRAGMENTS, type FragmentName, firstSelected } from "./result-view.ts";
-import { type DrawnScene, isDrawn, sceneOf } from "./scene.ts";
+import { type DrawnScene, isDrawn, movingScene, sceneOf } from "./scene.ts";
 import {
   contextMoves,
   contextNote,
@@ -88,7 +88,7 @@ export function livePlan(start: { readonly input: PlanInput; readonly form: Form
     const asked = liveOptions(values, start.input.options);
     showFieldError(asked.status === "wrong" ? asked : null);
     if (asked.status === "wrong") return;
-    const next = sceneOf({ ...start.input, weights: asked.weights, options: asked.options });
+    const next = movingScene({ ...start.input, weights: asked.weights, options: asked.options }, scene.result.limits);
     if (!isDrawn(next)) {
       showFieldError({
         field: refusedField(values, scene),
@@ -122,6 +122,9 @@ export function livePlan(start: { readonly input: PlanInput; readonly form: Form
   }
 
   function settle(): void {
+    const rested = sceneOf(scene.input);
+    if (isDrawn(rested)) scene = rested;
+    draw();
     for (const name of RESTING) show(name);
     setText(part("spoken", HTMLElement), spokenVerdict(scene));
     part("asked", HTMLElement).replaceChildren();

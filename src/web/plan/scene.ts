@@ -6,8 +6,8 @@ import type { Machine } from "../../math/machine.ts";
 import type { ModelSpec } from "../../math/model.ts";
 import { planModel } from "../../math/plan.ts";
 import type { PlanInput } from "../../math/plan-input.ts";
-import { plannedResult } from "../../math/report.ts";
-import type { PlanResult } from "../../math/result.ts";
+import { plannedResult, type ResultContext } from "../../math/report.ts";
+import type { PlanLimits, PlanResult } from "../../math/result.ts";
 import type { EnginePlan } from "../../math/runtime/runtime.ts";
 
 /** A step of the context in which growth is told. */
@@ -40,10 +40,33 @@ export interface DrawnPlan {
   readonly limitKv: Float64Array | null;
 }
 
+/** The plan with everything that stands on the page. */
 export function sceneOf(input: PlanInput): Scene {
+  return sceneWith(input, (context, model, plan) => plannedResult(context, model, plan));
+}
+
+/**
+ * The plan while a hand moves it: what fits is not solved anew in each frame but taken over from the last rest, and what is
+ * only in tables is left out.
+ */
+export function movingScene(input: PlanInput, limits: PlanLimits): Scene {
+  const taken = {
+    maxContext: limits.max_context,
+    maxSequences: limits.max_sequences,
+    gpuLayers: limits.gpu_layers,
+  };
+  return sceneWith(input, (context, model, plan) => {
+    const brief = { ...context, input: { ...context.input, summary: true } };
+    return plannedResult(brief, model, { ...plan, limits: () => taken });
+  });
+}
+
+type WriteDown = (context: ResultContext, model: ModelSpec, plan: EnginePlan) => PlanResult;
+
+function sceneWith(input: PlanInput, writeDown: WriteDown): Scene {
   const planned = planModel(input);
   if (planned.status === "answered") return { input, machine: input.machine, result: planned.result, drawn: null };
-  const result = plannedResult(planned.context, planned.model, planned.plan);
+  const result = writeDown(planned.context, planned.model, planned.plan);
   const context = numberOption(result, "context");
   const limit = result.limits.max_context;
   const kv = planned.plan.layers.kv;
