@@ -73,12 +73,6 @@ export async function startProgram(): Promise<Program> {
   };
 }
 
-export interface Visit {
-  readonly page: Page;
-  /** What the browser complained about; the policy's violations are among it. */
-  readonly complaints: readonly string[];
-}
-
 /** Runs `work` on a fresh page and fails on any complaint that `allowed` does not match. */
 export async function visit(
   { browser, url }: Pick<Program, "browser" | "url">,
