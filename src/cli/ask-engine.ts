@@ -22,7 +22,7 @@ export async function planAndAsk(
   const { askPlan } = ENGINE_TABLE[request.engine];
   const resolved = resolveOptions(planned.model, request.options, input.machine);
   if (askPlan === null || resolved.status === "refused") return result;
-  const layers = planned.plan.options["gpu_layers"];
+  const layers = planned.plan.options.gpu_layers;
   const options = { ...resolved.options, gpuLayers: typeof layers === "number" ? layers : resolved.options.gpuLayers };
   const answer = await askPlan(
     { header: opened.gguf, model: planned.model, options, planned: result.memory },

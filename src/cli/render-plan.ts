@@ -46,15 +46,15 @@ function ansi(code: number): (text: string) => string {
 }
 
 function heading({ model, engine, options, devices }: PlanResult, paint: Paint): string[] {
-  const weights = options["weights"];
+  const weights = options.weights;
   const facts = [
     model.family,
     model.parameters === null ? null : `${formatParameters(model.parameters.total)} parameters`,
     model.layers === null ? null : `${model.layers} layers`,
     typeof weights === "string" ? weights : null,
   ];
-  const context = options["context"];
-  const sequences = options["sequences"];
+  const context = options.context;
+  const sequences = options.sequences;
   const on = devices.length > 1 ? devices.slice(0, -1) : devices;
   const setting = [
     `${engine.id} ${engine.version} on ${namesOf(on.map((d) => d.name))}`,
@@ -185,7 +185,7 @@ function unknownLines({ status, reason, missing, memory }: PlanResult, paint: Pa
 function fitLines({ status, limits, options }: PlanResult): string[] {
   if (status !== "does_not_fit") return [];
   const changes: string[] = [];
-  const context = options["context"];
+  const context = options.context;
   if (
     limits.max_context !== null &&
     limits.max_context > 0 &&
@@ -195,7 +195,7 @@ function fitLines({ status, limits, options }: PlanResult): string[] {
     changes.push(`--context ${limits.max_context}`);
   }
   if (limits.best_weights !== null) changes.push(`--weights ${limits.best_weights}`);
-  if (limits.gpu_layers !== null && limits.gpu_layers !== options["gpu_layers"])
+  if (limits.gpu_layers !== null && limits.gpu_layers !== options.gpu_layers)
     changes.push(`--gpu-layers ${limits.gpu_layers}`);
   return changes.length === 0 ? [] : [`Would fit: ${changes.join(", or ")}`];
 }

@@ -12,7 +12,7 @@ export interface MacDisplay {
 
 /** `system_profiler SPDisplaysDataType -json` */
 export function parseDisplays(text: string): MacDisplay[] {
-  const items = jsonObject(text)?.["SPDisplaysDataType"];
+  const items = jsonObject(text)?.SPDisplaysDataType;
   if (!Array.isArray(items)) return [];
   return items.flatMap((item: unknown) => {
     if (typeof item !== "object" || item === null) return [];

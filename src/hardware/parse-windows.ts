@@ -33,26 +33,26 @@ const PCI_VENDORS: Readonly<Record<string, Vendor>> = { "10de": "nvidia", "1002"
 export function parseWindows(text: string): WindowsFacts {
   const facts = jsonObject(text.trim());
   const sizes = new Map<string, number>();
-  for (const driver of objects(facts?.["drivers"])) {
+  for (const driver of objects(facts?.drivers)) {
     const size = driver["HardwareInformation.qwMemorySize"];
-    if (typeof size === "number" && size > 0) sizes.set(String(driver["DriverDesc"]), size);
+    if (typeof size === "number" && size > 0) sizes.set(String(driver.DriverDesc), size);
   }
   return {
-    gpus: objects(facts?.["controllers"]).flatMap((controller) => windowsGpu(controller, sizes)),
-    totalBytes: kib(facts?.["total_kib"]),
-    freeBytes: kib(facts?.["free_kib"]),
-    cpu: typeof facts?.["cpu"] === "string" ? facts["cpu"].trim() : null,
+    gpus: objects(facts?.controllers).flatMap((controller) => windowsGpu(controller, sizes)),
+    totalBytes: kib(facts?.total_kib),
+    freeBytes: kib(facts?.free_kib),
+    cpu: typeof facts?.cpu === "string" ? facts.cpu.trim() : null,
   };
 }
 
 function windowsGpu(controller: Readonly<Record<string, unknown>>, sizes: ReadonlyMap<string, number>): FoundGpu[] {
-  const name = String(controller["Name"] ?? "");
-  const pnp = String(controller["PNPDeviceID"] ?? "");
+  const name = String(controller.Name ?? "");
+  const pnp = String(controller.PNPDeviceID ?? "");
   const vendorId = /VEN_([0-9A-F]{4})/i.exec(pnp)?.[1]?.toLowerCase() ?? "";
   const vendor = PCI_VENDORS[vendorId] ?? (vendorId === "" && /qualcomm|adreno/i.test(name) ? "qualcomm" : null);
   // A remote desktop's or a virtual machine's display computes nothing.
   if (vendor === null || name === "") return [];
-  const adapterRam = controller["AdapterRAM"];
+  const adapterRam = controller.AdapterRAM;
   const driverSize = sizes.get(name) ?? null;
   const small = typeof adapterRam === "number" && adapterRam > 0 && adapterRam < CUT_OFF ? adapterRam : null;
   const integrated = vendor === "qualcomm" || isIntegratedName(name);

@@ -181,7 +181,7 @@ test(
       )
       .map(([first, rest]) => [first, ...rest]);
     const lines = fc.sample(words, { numRuns: 150, seed: 20 });
-    const run = Bun.spawnSync([process.execPath, resolve(import.meta.dir, "fuzz-words.ts")], {
+    const run = Bun.spawnSync([process.execPath, resolve(import.meta.dir, "..", "fakes", "cli-words.ts")], {
       env: cliEnv(),
       stdin: Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join("")),
       stdout: "pipe",
