@@ -22,13 +22,16 @@ export function editDistance(a: string, b: string): number {
 export function nearestNames(asked: string, names: readonly string[], limit = 3): string[] {
   const wanted = letters(asked.slice(0, 80));
   const scored: { name: string; score: number }[] = [];
+  const most = Math.max(1, Math.floor(wanted.length / 3));
   for (const name of names) {
     const candidate = letters(name);
-    const distance = editDistance(wanted, candidate);
     const holds =
       wanted.length >= 3 && candidate.length >= 3 && (candidate.includes(wanted) || wanted.includes(candidate));
+    // A difference in length is a distance already.
+    if (!holds && Math.abs(candidate.length - wanted.length) > most) continue;
+    const distance = editDistance(wanted, candidate);
     if (holds) scored.push({ name, score: distance / 100 });
-    else if (distance <= Math.max(1, Math.floor(wanted.length / 3))) scored.push({ name, score: distance });
+    else if (distance <= most) scored.push({ name, score: distance });
   }
   scored.sort((a, b) => a.score - b.score || a.name.length - b.name.length || (a.name < b.name ? -1 : 1));
   return [...new Set(scored.map((s) => s.name))].slice(0, limit);

@@ -129,6 +129,6 @@ test("any text is a machine or an AppError", () => {
         }
       },
     ),
-    { numRuns: 500 },
+    { numRuns: 200 },
   );
 });
