@@ -29,6 +29,9 @@ export interface NextnTraits {
   readonly headHead: boolean;
 }
 
+const NO_TENSORS =
+  "The tensor list is not at hand: names and shapes follow from the metadata, types from what is asked for, else BF16.";
+
 const NO_NEXTN: NextnTraits = { embedTokens: false, headNorm: false, headHead: false };
 
 /**
@@ -83,7 +86,7 @@ export function decoderFromGguf(
   const layerCount = Math.max(blocks - announced, 1);
   const mtpCount = lacks(header, `blk.${layerCount}.nextn.eh_proj.weight`) === true ? 0 : announced;
   const headless = lacks(header, "output.weight");
-  if (headless === null) fields.warn("The tensor list is not at hand: names and shapes follow from the metadata.");
+  if (headless === null) fields.warn(NO_TENSORS);
   return {
     family,
     architecture: header.architecture,

@@ -7,7 +7,7 @@ import { adoptTensors } from "./adopt-tensors.ts";
 import type { Decoder } from "./decoder.ts";
 import type { FamilyId } from "./families.ts";
 import type { ArchFamily, GgufHeader, RawConfig } from "./family.ts";
-import { Fields } from "./fields.ts";
+import { Fields, UnkeptList } from "./fields.ts";
 import { nextnTensors } from "./nextn.ts";
 
 /** 2^46 elements: 70 million million parameters; their bytes in F32 are still exact integers. */
@@ -55,9 +55,14 @@ export function defineFamily<G extends Decoder>(definition: FamilyDefinition<G>)
       return answer(typeof name === "string" ? name : null, "config.json", fields, readConfig(fields));
     },
     fromGguf: (header) => {
-      const { architecture, metadata } = header;
+      const { architecture, metadata, arrayLengths } = header;
       const keyOf = (key: string) => `${architecture}.${key}`;
-      const fields = new Fields((key) => metadata.get(keyOf(key)), keyOf);
+      // Longer than any list that is kept is longer than llama.cpp takes (LLAMA_MAX_LAYERS): not the same as absent.
+      const unkept = (key: string) => {
+        const length = arrayLengths.get(key);
+        return length === undefined ? undefined : new UnkeptList(length);
+      };
+      const fields = new Fields((key) => metadata.get(keyOf(key)) ?? unkept(keyOf(key)), keyOf);
       const result = answer(architecture, "the GGUF metadata", fields, readGguf(fields, header));
       if (result.status !== "ok" || header.tensors.length === 0) return result;
       const adopted = adoptTensors(result.spec, header);

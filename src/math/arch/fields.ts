@@ -24,6 +24,15 @@ export function orNone(bounds: Bounds): Bounds {
   return { min: 0, max: bounds.max };
 }
 
+/** A list that is there, and too long to have been kept: of whatever was asked for, it is none. */
+export class UnkeptList {
+  readonly length: number;
+
+  constructor(length: number) {
+    this.length = length;
+  }
+}
+
 export class Fields {
   /** Names of fields that are not there or cannot be used. */
   readonly missing: string[] = [];
@@ -166,7 +175,7 @@ function isIntWithin(value: unknown, { min, max }: Bounds): value is number {
 
 function describe(value: unknown): string {
   if (typeof value === "string") return `${JSON.stringify(value.slice(0, 40))} (a string)`;
-  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (Array.isArray(value) || value instanceof UnkeptList) return `a list of ${value.length}`;
   if (typeof value === "object") return "an object";
   return String(value);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Fields, LIMITS, orNone } from "../../../src/math/arch/fields.ts";
+import { Fields, LIMITS, orNone, UnkeptList } from "../../../src/math/arch/fields.ts";
 
 function fieldsOf(object: Readonly<Record<string, unknown>>): Fields {
   return new Fields((key) => (Object.hasOwn(object, key) ? object[key] : undefined));
@@ -23,6 +23,11 @@ describe("int", () => {
     ["not a number", { layers: Number.NaN }, "layers is NaN: a whole number from 1 to 4096 is wanted"],
     ["a boolean", { layers: true }, "layers is true: a whole number from 1 to 4096 is wanted"],
     ["a list", { layers: [1, 2] }, "layers is a list of 2: a whole number from 1 to 4096 is wanted"],
+    [
+      "a list too long to keep",
+      { layers: new UnkeptList(2000) },
+      "layers is a list of 2000: a whole number from 1 to 4096 is wanted",
+    ],
     ["an object", { layers: {} }, "layers is an object: a whole number from 1 to 4096 is wanted"],
   ])("says what is wrong when it is %s", (_, object, problem) => {
     const fields = fieldsOf(object);

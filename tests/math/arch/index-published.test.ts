@@ -76,7 +76,9 @@ test("a header without its tensor list says so", () => {
   expect(result).toMatchObject({
     status: "ok",
     spec: { tensorSource: "computed", contextTrained: 8192, vocabularySize: 128_256 },
-    warnings: ["The tensor list is not at hand: names and shapes follow from the metadata."],
+    warnings: [
+      "The tensor list is not at hand: names and shapes follow from the metadata, types from what is asked for, else BF16.",
+    ],
   });
 });
 

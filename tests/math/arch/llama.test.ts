@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { specFromConfig } from "../../../src/math/arch/index.ts";
+import { specFromConfig, specFromGguf } from "../../../src/math/arch/index.ts";
 import { configOf, specOfModel } from "../../fixtures/models/read.ts";
 import { shapesOf, tensorsOf } from "./cache-elements.ts";
+import { headerOf } from "./gguf-header.ts";
 
 const TINY = {
   model_type: "llama",
@@ -115,4 +116,21 @@ test("a context that the config does not say is null", () => {
   const { max_position_embeddings: _, ...rest } = TINY;
   expect(specFromConfig(rest)).toMatchObject({ status: "ok", spec: { contextTrained: null } });
   expect(specFromConfig(configOf("meta-llama/Llama-3.2-1B"))).toMatchObject({ spec: { contextTrained: 131_072 } });
+});
+
+test("a list too long to be kept is not the same as none: heads of K and V are not taken as those of Q", () => {
+  const header = headerOf("llama", {
+    block_count: 1,
+    embedding_length: 64,
+    feed_forward_length: 96,
+    "attention.head_count": 4,
+    vocab_size: 100,
+  });
+  const key = "llama.attention.head_count_kv";
+  expect(specFromGguf(header).status).toBe("ok");
+  expect(specFromGguf({ ...header, arrayLengths: new Map([[key, 2000]]) })).toMatchObject({
+    status: "unknown",
+    reason: `Cannot read the GGUF metadata: ${key} is a list of 2000: a whole number from 1 to 65536 is wanted`,
+    missing: [key],
+  });
 });
