@@ -8,6 +8,7 @@ import { defineFamily, layOut } from "./family-builder.ts";
 import { LIMITS } from "./fields.ts";
 import { headsFromConfig, headsFromGguf } from "./heads.ts";
 import {
+  denseFromGguf,
   everyLayer,
   gatedDense,
   PLAIN_LAYER,
@@ -55,11 +56,10 @@ export const commandR = defineFamily<CommandR>({
   },
   readGguf: (fields, header) => {
     const decoder = { ...decoderFromGguf(fields, header, "command-r", TIED), tied: true };
-    const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
     return {
       ...decoder,
       heads: headsFromGguf(fields, decoder),
-      feedForward: widths.map((width) => gatedDense(width)),
+      feedForward: denseFromGguf(fields, decoder),
       traits: traitsFromGguf(header, PLAIN_LAYER),
       head: PLAIN_HEAD,
       headNorms: lacks(header, "blk.0.attn_q_norm.weight") === false,

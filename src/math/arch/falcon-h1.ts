@@ -10,6 +10,7 @@ import { type Fields, LIMITS } from "./fields.ts";
 import { headsFromConfig, headsFromGguf } from "./heads.ts";
 import { checked, type Mamba2Geometry, mamba2FromGguf, mamba2Mixer, mamba2Tensors } from "./mamba.ts";
 import {
+  denseFromGguf,
   everyLayer,
   gatedDense,
   PLAIN_LAYER,
@@ -83,11 +84,10 @@ export const falconH1 = defineFamily<FalconH1>({
   },
   readGguf: (fields, header) => {
     const decoder = decoderFromGguf(fields, header, "falcon-h1", UNTIED);
-    const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
     return {
       ...decoder,
       heads: headsFromGguf(fields, decoder),
-      feedForward: widths.map((width) => gatedDense(width)),
+      feedForward: denseFromGguf(fields, decoder),
       traits: traitsFromGguf(header, PLAIN_LAYER),
       head: PLAIN_HEAD,
       mamba: mamba2FromGguf(fields),

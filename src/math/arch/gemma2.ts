@@ -10,6 +10,7 @@ import { LIMITS, orNone } from "./fields.ts";
 import { attention, type Heads, headsFromConfig, headsFromGguf, sliding } from "./heads.ts";
 import {
   buildStandard,
+  denseFromGguf,
   everyLayer,
   gatedDense,
   PLAIN_LAYER,
@@ -61,12 +62,11 @@ export const gemma2 = defineFamily<Gemma2>({
   },
   readGguf: (fields, header) => {
     const decoder = withTiedHead(decoderFromGguf(fields, header, "gemma2", TIED));
-    const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
     const window = fields.optionalInt("attention.sliding_window", orNone(LIMITS.context)) ?? DEFAULT_WINDOW;
     return {
       ...decoder,
       heads: headsFromGguf(fields, decoder),
-      feedForward: widths.map((width) => gatedDense(width)),
+      feedForward: denseFromGguf(fields, decoder),
       traits: traitsFromGguf(header, PLAIN_LAYER),
       head: PLAIN_HEAD,
       window: window === 0 ? null : window,

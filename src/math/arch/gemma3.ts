@@ -11,6 +11,7 @@ import { GEMMA_NORMS, gemmaMixer, withTiedHead } from "./gemma2.ts";
 import { headsFromConfig, headsFromGguf } from "./heads.ts";
 import {
   buildStandard,
+  denseFromGguf,
   everyLayer,
   gatedDense,
   PLAIN_LAYER,
@@ -64,12 +65,11 @@ function readConfig(fields: Fields): Gemma3 {
 
 function readGguf(fields: Fields, header: GgufHeader): Gemma3 {
   const decoder = decoderFromGguf(fields, header, "gemma3", TIED);
-  const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
   const window = fields.optionalInt("attention.sliding_window", orNone(LIMITS.context)) ?? 0;
   return {
     ...decoder,
     heads: headsFromGguf(fields, decoder),
-    feedForward: widths.map((width) => gatedDense(width)),
+    feedForward: denseFromGguf(fields, decoder),
     traits: traitsFromGguf(header, TRAITS),
     head: PLAIN_HEAD,
     window: window === 0 ? null : window,

@@ -9,6 +9,7 @@ import { LIMITS } from "./fields.ts";
 import { headsFromConfig, headsFromGguf } from "./heads.ts";
 import {
   buildStandard,
+  denseFromGguf,
   everyLayer,
   gatedDense,
   headFromGguf,
@@ -39,11 +40,10 @@ export const glm4 = defineFamily<StandardDecoder>({
   },
   readGguf: (fields, header) => {
     const decoder = decoderFromGguf(fields, header, "glm4", UNTIED);
-    const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
     return {
       ...decoder,
       heads: headsFromGguf(fields, decoder),
-      feedForward: widths.map((width) => gatedDense(width, FUSED)),
+      feedForward: denseFromGguf(fields, decoder, FUSED),
       traits: traitsFromGguf(header, PLAIN_LAYER),
       head: headFromGguf(header),
     };

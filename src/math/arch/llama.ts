@@ -13,6 +13,7 @@ import { headsFromConfig, headsFromGguf } from "./heads.ts";
 import { isLlama3Rope } from "./rope.ts";
 import {
   buildStandard,
+  denseFromGguf,
   everyLayer,
   gatedDense,
   headFromGguf,
@@ -87,12 +88,12 @@ function readGguf(fields: Fields, header: GgufHeader): StandardDecoder {
 }
 
 function ggufFeedForward(fields: Fields, decoder: Decoder): readonly FeedForward[] {
-  const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
+  const dense = denseFromGguf(fields, decoder);
   const experts = fields.optionalInt("expert_count", orNone(LIMITS.experts)) ?? 0;
-  if (experts === 0) return widths.map((width) => gatedDense(width));
+  if (experts === 0) return dense;
   const expertsUsed = fields.int("expert_used_count", LIMITS.experts);
-  return widths.map((expertWidth) =>
-    moe(fields, { experts, expertsUsed, expertWidth, sharedWidth: 0, sharedGated: false }),
+  return dense.map(({ width }) =>
+    moe(fields, { experts, expertsUsed, expertWidth: width, sharedWidth: 0, sharedGated: false }),
   );
 }
 

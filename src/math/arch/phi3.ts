@@ -9,6 +9,7 @@ import { headsFromConfig, headsFromGguf } from "./heads.ts";
 import { longRopeFactors } from "./rope.ts";
 import {
   buildStandard,
+  denseFromGguf,
   everyLayer,
   gatedDense,
   headFromGguf,
@@ -38,11 +39,10 @@ export const phi3 = defineFamily<StandardDecoder>({
   },
   readGguf: (fields, header) => {
     const decoder = decoderFromGguf(fields, header, "phi3", UNTIED);
-    const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
     return {
       ...decoder,
       heads: headsFromGguf(fields, decoder),
-      feedForward: widths.map((width) => gatedDense(width, FUSED)),
+      feedForward: denseFromGguf(fields, decoder, FUSED),
       traits: traitsFromGguf(header, TRAITS),
       head: headFromGguf(header),
     };

@@ -8,6 +8,7 @@ import { type Fields, LIMITS } from "./fields.ts";
 import { headsFromConfig, headsFromGguf } from "./heads.ts";
 import {
   buildStandard,
+  denseFromGguf,
   everyLayer,
   gatedDense,
   headFromGguf,
@@ -37,11 +38,10 @@ export const qwen2 = defineFamily<StandardDecoder>({
   },
   readGguf: (fields, header) => {
     const decoder = decoderFromGguf(fields, header, "qwen2", UNTIED);
-    const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
     return {
       ...decoder,
       heads: headsFromGguf(fields, decoder),
-      feedForward: widths.map((width) => gatedDense(width)),
+      feedForward: denseFromGguf(fields, decoder),
       traits: traitsFromGguf(header, TRAITS),
       head: headFromGguf(header),
     };

@@ -9,6 +9,7 @@ import { headsFromConfig, headsFromGguf } from "./heads.ts";
 import { warnOfWindow } from "./qwen2.ts";
 import {
   buildStandard,
+  denseFromGguf,
   everyLayer,
   gatedDense,
   headFromGguf,
@@ -34,11 +35,10 @@ export const qwen3 = defineFamily<StandardDecoder>({
   },
   readGguf: (fields, header) => {
     const decoder = decoderFromGguf(fields, header, "qwen3", UNTIED);
-    const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
     return {
       ...decoder,
       heads: headsFromGguf(fields, decoder),
-      feedForward: widths.map((width) => gatedDense(width)),
+      feedForward: denseFromGguf(fields, decoder),
       traits: traitsFromGguf(header, TRAITS),
       head: headFromGguf(header),
     };

@@ -19,6 +19,7 @@ import {
 } from "./gated-delta.ts";
 import { attention, headsFromConfig, headsFromGguf } from "./heads.ts";
 import {
+  denseFromGguf,
   everyLayer,
   feedForwardTensors,
   gatedDense,
@@ -88,8 +89,7 @@ function readGguf(fields: Fields, header: GgufHeader): Qwen35 {
 
 function ggufFeedForward(fields: Fields, decoder: Decoder): readonly FeedForward[] {
   if (decoder.architecture === MOE) return everyLayer(decoder, qwenExpertsFromGguf(fields, SHARED));
-  const widths = fields.perLayer("feed_forward_length", decoder.layerCount + decoder.mtpCount, LIMITS.width);
-  return widths.map((width) => gatedDense(width));
+  return denseFromGguf(fields, decoder);
 }
 
 export const qwen35 = defineFamily<Qwen35>({

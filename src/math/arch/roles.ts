@@ -19,7 +19,7 @@ export function roleOf(name: string): TensorRole {
   return RULES.find(([pattern]) => pattern.test(inBlock))?.[1] ?? "other";
 }
 
-/** N of `blk.N.…`, null for a tensor outside the layers. */
+/** N of `blk.N.…`, null for a tensor outside the layers (or in a layer past any that a model may have). */
 export function layerOf(name: string): number | null {
   const digits = /^blk\.(\d{1,6})\./.exec(name)?.[1];
   return digits === undefined ? null : Number(digits);

@@ -7,6 +7,7 @@ import { type Decoder, type HeadTraits, lacks, outsideTensors, PLAIN_HEAD } from
 import type { GgufHeader } from "./family.ts";
 import type { Blocks } from "./family-builder.ts";
 import { layOut, plainLayer } from "./family-builder.ts";
+import { type Fields, LIMITS } from "./fields.ts";
 import { attention, type Heads } from "./heads.ts";
 import { attentionTensors, denseTensors, type ExpertTraits, expertTensors, norms, PLAIN_EXPERTS } from "./tensors.ts";
 
@@ -86,6 +87,12 @@ export function everyLayer<T>(decoder: Decoder, block: T): readonly T[] {
 
 export function gatedDense(width: number, fusedGateUp = false): DenseFeedForward {
   return { kind: "dense", width, gated: true, fusedGateUp };
+}
+
+/** Gated dense blocks of the widths that the metadata gives, one for all layers or one for each. */
+export function denseFromGguf(fields: Fields, decoder: Decoder, fusedGateUp = false): readonly DenseFeedForward[] {
+  const blocks = decoder.layerCount + decoder.mtpCount;
+  return fields.perLayer("feed_forward_length", blocks, LIMITS.width).map((width) => gatedDense(width, fusedGateUp));
 }
 
 /**

@@ -1,10 +1,10 @@
+import { layerOf as blockOf } from "../arch/roles.ts";
 import type { ModelSpec, TensorSpec } from "../model.ts";
 import { tensorsOf } from "./weights-check.ts";
 
 /** The layer in a tensor's name (`blk.7.…`), -1 outside the layers. */
 export function layerOf(name: string): number {
-  const layer = /^blk\.(\d+)\./.exec(name)?.[1];
-  return layer === undefined ? -1 : Number(layer);
+  return blockOf(name) ?? -1;
 }
 
 /**
