@@ -1,7 +1,7 @@
 import type { ModelSpec } from "./model.ts";
 import { assignPreset, weightsChoices } from "./parts/presets.ts";
 import { asFile } from "./parts/presets-recognise.ts";
-import { isPresetId, PRESET_IDS } from "./parts/presets-table.ts";
+import { isPresetId, PRESET_IDS, type PresetId } from "./parts/presets-table.ts";
 import { EXACT, sizeWeights } from "./parts/weights.ts";
 import { checkTyped } from "./parts/weights-check.ts";
 import type { WeightsChoice } from "./plan-input.ts";
@@ -15,46 +15,56 @@ export type TypedModel =
 /** What a config's weights are taken as when nothing is said: the conversion without quantisation. */
 const UNQUANTIZED = "BF16";
 
-const typed = new WeakMap<ModelSpec, Map<string, TypedModel>>();
+/** By model, then by what its weights are: the file's own, or one of the presets. */
+const typed = new WeakMap<ModelSpec, Map<PresetId | typeof AS_FILE, TypedModel>>();
+const AS_FILE = "as the file has it";
 
 /**
  * Gives every tensor its type: as the file has it, or as llama-quantize would make it from a preset's name. Kept per
- * model and name: the pricing behind it is kept per typed model.
+ * model and preset, never per name as written: the pricing behind it is kept per typed model.
  */
 export function typeWeights(spec: ModelSpec, name: string | null, choices: readonly WeightsChoice[]): TypedModel {
+  const file = spec.tensorSource === "file" ? kept(spec, AS_FILE) : null;
+  if (file !== null && (name === null || name.toUpperCase() === labelOf(file))) return file;
+  const preset = (name ?? UNQUANTIZED).toUpperCase();
+  return isPresetId(preset) ? kept(spec, preset) : notAPreset(name ?? UNQUANTIZED, choices);
+}
+
+function labelOf(model: TypedModel): string | null {
+  return model.status === "ok" ? (model.spec.weights?.name.toUpperCase() ?? null) : null;
+}
+
+function kept(spec: ModelSpec, what: PresetId | typeof AS_FILE): TypedModel {
   let ofSpec = typed.get(spec);
   if (ofSpec === undefined) {
     ofSpec = new Map();
     typed.set(spec, ofSpec);
   }
-  const key = name ?? "";
-  let answer = ofSpec.get(key);
+  let answer = ofSpec.get(what);
   if (answer === undefined) {
-    answer = type(spec, name, choices);
-    ofSpec.set(key, answer);
+    answer = what === AS_FILE ? checked(asFile(spec)) : quantized(spec, what);
+    ofSpec.set(what, answer);
   }
   return answer;
 }
 
-function type(spec: ModelSpec, name: string | null, choices: readonly WeightsChoice[]): TypedModel {
-  const file = spec.tensorSource === "file" ? asFile(spec) : null;
-  if (file !== null && (name === null || name.toUpperCase() === file.weights?.name.toUpperCase())) return checked(file);
-  const preset = (name ?? UNQUANTIZED).toUpperCase();
-  if (!isPresetId(preset)) {
-    if (choices.some((choice) => choice.name.toUpperCase() === preset)) {
-      return {
-        status: "error",
-        message: `Cannot price weights "${name}" without their file's header: they are no preset of llama.cpp's`,
-        hint: `name them with the model, as org/name:${name}`,
-      };
-    }
-    const known = choices.length > 0 ? choices.map((choice) => choice.name) : PRESET_IDS;
+function notAPreset(name: string, choices: readonly WeightsChoice[]): TypedModel {
+  if (choices.some((choice) => choice.name.toUpperCase() === name.toUpperCase())) {
     return {
       status: "error",
-      message: `Cannot plan with weights "${name}": llama.cpp knows no such type`,
-      hint: `take one of ${known.slice(0, 12).join(", ")}${known.length > 12 ? " …" : ""}`,
+      message: `Cannot price weights "${name}" without their file's header: they are no preset of llama.cpp's`,
+      hint: `name them with the model, as org/name:${name}`,
     };
   }
+  const known = choices.length > 0 ? choices.map((choice) => choice.name) : PRESET_IDS;
+  return {
+    status: "error",
+    message: `Cannot plan with weights "${name}": llama.cpp knows no such type`,
+    hint: `take one of ${known.slice(0, 12).join(", ")}${known.length > 12 ? " …" : ""}`,
+  };
+}
+
+function quantized(spec: ModelSpec, preset: PresetId): TypedModel {
   try {
     return checked(assignPreset(spec, preset, { imatrix: false }));
   } catch (error) {
