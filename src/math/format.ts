@@ -32,14 +32,16 @@ export function formatMib(bytes: number): string {
 
 /** A download, in vendors' units: 10^9 bytes. "16.5 GB", "88 MB". */
 export function formatDownload(bytes: number): string {
-  if (bytes >= 1e9) return `${formatDecimal(bytes / 1e9)} GB`;
+  // 999.6 MB would round to "1,000 MB".
+  if (bytes >= 999.5e6) return `${formatDecimal(bytes / 1e9)} GB`;
   return `${formatInteger(bytes / 1e6)} MB`;
 }
 
-/** 27095034880 → "27.1 B"; 134515008 → "135 M". */
+/** 27095034880 → "27.1 B"; 134515008 → "135 M"; 15192 → "15 K". */
 export function formatParameters(count: number): string {
   if (count >= 999.5e6) return `${(count / 1e9).toFixed(1)} B`;
-  return `${Math.round(count / 1e6)} M`;
+  if (count >= 999.5e3) return `${Math.round(count / 1e6)} M`;
+  return `${Math.round(count / 1e3)} K`;
 }
 
 function formatDecimal(n: number): string {

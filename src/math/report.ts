@@ -124,17 +124,16 @@ export function plannedResult(context: ResultContext, model: ModelSpec, plan: En
   const sums = sumParts(plan);
   let total = 0;
   for (const bytes of plan.total) total += bytes;
-  let reserved = 0;
-  for (const bytes of plan.reserved) reserved += bytes;
+  const devices = byDevice(plan);
   const warnings = [...base.warnings, ...limitWarnings(plan)];
   const memory: PlanMemory = {
     total_bytes: total,
     ...sums,
-    reserved_bytes: reserved,
+    reserved_bytes: devices.reduce((sum, device) => sum + device.reserved_bytes, 0),
     low_bytes: plan.low,
     high_bytes: plan.high,
     basis: plan.basis,
-    by_device: byDevice(plan),
+    by_device: devices,
     ...(input.summary ? {} : { by_layer: byLayer(model, plan), outside_layers: outsideLayers(plan) }),
     asked: null,
   };
