@@ -94,7 +94,7 @@ function accounting(rows: readonly AccountingComparison[]): string[] {
   const compared = rows.filter(({ status }) => status === "compared");
   return [
     "## GPU-like devices, splits and pools",
-    `Rows of tests/fixtures/accounting: what llama.cpp allocates on one or two CUDA-like devices, all or some layers offloaded, caches split or pooled. ${compared.length} of ${rows.length} rows are of a family hwLedger knows; the others answer unknown. Exact parts are weights, K and V, states and output on each device, to the byte.`,
+    `Rows of tests/fixtures/accounting: what llama.cpp allocates on one or two CUDA-like devices, all or some layers offloaded, caches split or pooled. ${compared.length} of ${rows.length} rows are of a family hwLedger knows; the others answer unknown. Exact parts are weights, K and V, states and output on each device, to the byte. Left out of compute on accelerators: a quantized cache under flash attention, which a CUDA device converts inside attention (hwLedger counts it) and the rows' stub does not.`,
     table([
       ...[...grouped(compared, ({ architecture }) => architecture)].map(([name, list]) => accountingRow(name, list)),
       accountingRow("all", compared),

@@ -4,7 +4,7 @@
  */
 import type { GgufHeader } from "../../src/math/arch/family.ts";
 import { specFromGguf } from "../../src/math/arch/index.ts";
-import { isGgmlType, tensorBytes } from "../../src/math/ggml-types.ts";
+import { isGgmlType, isQuantized, tensorBytes } from "../../src/math/ggml-types.ts";
 import type { Machine } from "../../src/math/machine.ts";
 import type { ModelSpec } from "../../src/math/model.ts";
 import { KV_TYPES, type KvType, NO_OPTIONS, type PlanOptions } from "../../src/math/options.ts";
@@ -189,6 +189,7 @@ function cacheDifferences(row: AccountingRow, plan: EnginePlan): string[] {
   return differences;
 }
 
+/** Left out: a quantized cache under flash attention, of which a CUDA device converts a layer inside attention and the stub none. */
 function computeSamples(row: AccountingRow, plan: EnginePlan): AccountingSample[] {
   const mine = split(plan.parts.compute_bytes);
   const theirs = ofAccelerators(row.measured.compute);
@@ -196,7 +197,8 @@ function computeSamples(row: AccountingRow, plan: EnginePlan): AccountingSample[
   const samples: AccountingSample[] = [];
   for (const [i, ours] of mine.accelerators.entries()) {
     const other = theirs[i] ?? 0;
-    if (ours > 0 || other > 0)
+    const converts = row.flashAttention && (isQuantized(row.typeK) || isQuantized(row.typeV));
+    if (!converts && (ours > 0 || other > 0))
       samples.push({ architecture: row.arch, device: "accelerator", flashAttention, ours, theirs: other });
   }
   samples.push({
