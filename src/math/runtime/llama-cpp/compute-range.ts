@@ -1,7 +1,7 @@
 /** How far a load's compute buffers may be from what computeBuffers says. */
 import type { Device } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
-import { computeBuffers, lengths, makePrograms, sizeAt } from "./compute.ts";
+import { computeBuffers, lengths, programsFor, sizeAt } from "./compute.ts";
 import { type BufferRule, bufferRule } from "./compute-backends.ts";
 import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "./types.ts";
 
@@ -12,8 +12,6 @@ export interface ComputeRange {
 
 /** A guess: rows split over several accelerators were never compared with the engine. */
 export const ROW_SPLIT_BAND = 0.1;
-
-const NO_SCRATCH = { scratch: "none" } as const;
 
 /**
  * By regime:
@@ -43,14 +41,6 @@ function mayConvert({ scratch }: BufferRule, { flashAttention, kvTypeK, kvTypeV 
   return scratch === "f16" && flashAttention && (kvTypeK !== "F16" || kvTypeV !== "F16");
 }
 
-interface Lower {
-  readonly key: string;
-  readonly buffers: ComputeBuffers;
-}
-
-/** The last answer for each placement: the page asks once for each of its plans. */
-const kept = new WeakMap<Placement, Lower>();
-
 function withoutScratch(
   model: ModelSpec,
   options: LlamaCppOptions,
@@ -59,26 +49,9 @@ function withoutScratch(
   accelerators: readonly Device[],
 ): ComputeBuffers {
   const { full, window } = lengths(model, caches);
-  const { sequences, outputs, flashAttention, kvTypeK, kvTypeV } = options;
-  const key = [
-    caches.stepTokens,
-    caches.streams,
-    full,
-    window,
-    sequences,
-    outputs,
-    flashAttention,
-    kvTypeK,
-    kvTypeV,
-  ].join();
-  const before = kept.get(placement);
-  if (before !== undefined && before.key === key) return before.buffers;
-  const rules = accelerators.map(({ backend }) => ({ ...bufferRule(backend), ...NO_SCRATCH }));
-  const programs = makePrograms(model, options, caches, placement, [...rules, bufferRule("cpu")]);
+  const programs = programsFor(model, options, caches, placement, accelerators, true);
   const devices = accelerators.map((_, i) => sizeAt(programs, i, full, window));
-  const buffers = { devices, host: sizeAt(programs, accelerators.length, full, window) };
-  kept.set(placement, { key, buffers });
-  return buffers;
+  return { devices, host: sizeAt(programs, accelerators.length, full, window) };
 }
 
 function scaled({ devices, host }: ComputeBuffers, factor: number): ComputeBuffers {

@@ -15,7 +15,7 @@
  * Long runs of alike layers are cut short (compute-layers.ts): in 2 of 5550 loads against all layers up to 0.3 % less.
  * @source src/llama-context.cpp sched_reserve, graph_reserve; ggml/src/ggml-alloc.c, ggml-backend.cpp at llama.cpp v0.5.0
  */
-import type { Backend, Device } from "../../machine.ts";
+import type { Device } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
 import { type BufferRule, bufferRule } from "./compute-backends.ts";
 import { buildGraph } from "./compute-decoder.ts";
@@ -24,14 +24,6 @@ import { compile, type Program, peakBytes } from "./compute-program.ts";
 import { schedule } from "./compute-schedule.ts";
 import type { Step } from "./compute-step.ts";
 import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "./types.ts";
-
-/** Nothing of this is needed: the model's own tensors say it. Kept for callers that have it at hand. */
-export interface ComputeSizes {
-  /** Bytes of the head's weight. */
-  readonly outputBytes: number;
-  /** Bytes of the largest expert tensor of one layer. */
-  readonly expertTensorBytes: number;
-}
 
 /** Programs by device, the host's last: of the step with a whole batch of tokens, and of the step that decodes. */
 export interface Programs {
@@ -47,7 +39,6 @@ export function computeBuffers(
   caches: CacheShape,
   placement: Placement,
   accelerators: readonly Device[],
-  _sizes: ComputeSizes | null = null,
 ): ComputeBuffers {
   const programs = programsFor(model, options, caches, placement, accelerators);
   const { full, window } = lengths(model, caches);
@@ -82,69 +73,47 @@ function windowOf(model: ModelSpec): number | null {
   return window;
 }
 
-/** A slider visits few of them: a placement's programs depend on lengths only through the tokens of a step. */
-const KEPT_PER_PLACEMENT = 16;
+/**
+ * A placement's programs depend on lengths only through the tokens of a step, so a slider of the context needs one; one
+ * of the sequences, and the search for how many fit, need one for each number of them.
+ */
+const KEPT_PER_PLACEMENT = 512;
 
-interface Kept {
-  readonly tokens: number;
-  readonly sequences: number;
-  readonly streams: number;
-  readonly outputs: number;
-  readonly flashAttention: boolean;
-  readonly kvTypeK: string;
-  readonly kvTypeV: string;
-  readonly backends: readonly Backend[];
-  readonly programs: Programs;
-}
+const NO_SCRATCH = { scratch: "none" } as const;
 
-const kept = new WeakMap<ModelSpec, WeakMap<Placement, Kept[]>>();
+const kept = new WeakMap<ModelSpec, WeakMap<Placement, Map<string, Programs>>>();
 
+/**
+ * Kept by model, placement, and what of the options and lengths shapes the graph.
+ * @param bare as if no accelerator took memory inside its operations
+ */
 export function programsFor(
   model: ModelSpec,
   options: LlamaCppOptions,
   caches: CacheShape,
   placement: Placement,
   accelerators: readonly Device[],
+  bare = false,
 ): Programs {
   let byPlacement = kept.get(model);
   if (byPlacement === undefined) {
     byPlacement = new WeakMap();
     kept.set(model, byPlacement);
   }
-  let list = byPlacement.get(placement);
-  if (list === undefined) {
-    list = [];
-    byPlacement.set(placement, list);
+  let byOptions = byPlacement.get(placement);
+  if (byOptions === undefined) {
+    byOptions = new Map();
+    byPlacement.set(placement, byOptions);
   }
-  for (const k of list) {
-    if (
-      k.tokens === caches.stepTokens &&
-      k.sequences === options.sequences &&
-      k.streams === caches.streams &&
-      k.outputs === options.outputs &&
-      k.flashAttention === options.flashAttention &&
-      k.kvTypeK === options.kvTypeK &&
-      k.kvTypeV === options.kvTypeV &&
-      k.backends.length === accelerators.length &&
-      k.backends.every((backend, i) => backend === accelerators[i]?.backend)
-    ) {
-      return k.programs;
-    }
+  let key = `${caches.stepTokens} ${options.sequences} ${caches.streams} ${options.outputs} ${options.flashAttention} ${options.kvTypeK} ${options.kvTypeV} ${bare}`;
+  for (const { backend } of accelerators) key += ` ${backend}`;
+  let programs = byOptions.get(key);
+  if (programs === undefined) {
+    const rules = accelerators.map(({ backend }) => ({ ...bufferRule(backend), ...(bare ? NO_SCRATCH : {}) }));
+    programs = makePrograms(model, options, caches, placement, [...rules, bufferRule("cpu")]);
+    if (byOptions.size >= KEPT_PER_PLACEMENT) byOptions.clear();
+    byOptions.set(key, programs);
   }
-  const backends = accelerators.map((device) => device.backend);
-  const programs = makePrograms(model, options, caches, placement, [...backends, "cpu" as const].map(bufferRule));
-  if (list.length >= KEPT_PER_PLACEMENT) list.shift();
-  list.push({
-    tokens: caches.stepTokens,
-    sequences: options.sequences,
-    streams: caches.streams,
-    outputs: options.outputs,
-    flashAttention: options.flashAttention,
-    kvTypeK: options.kvTypeK,
-    kvTypeV: options.kvTypeV,
-    backends,
-    programs,
-  });
   return programs;
 }
 

@@ -1,7 +1,9 @@
 import { formatBytes, formatInteger } from "../../format.ts";
 import { OVERHEAD } from "./allocation.ts";
+import { explainCompute } from "./compute-explain.ts";
 import { cacheBytes, cellsOf, stateBytes, type Totals } from "./memory.ts";
 import type { Prepared } from "./prepare.ts";
+import { computeBasis } from "./range.ts";
 
 /** One line per term: what it is, the formula with this plan's numbers, what it comes to, and how well it is known. */
 export function explainLoad(prepared: Prepared, load: Totals): readonly string[] {
@@ -65,13 +67,24 @@ function explainStates(prepared: Prepared, load: Totals): string[] {
   );
 }
 
+/** As many of what lies in the buffer as a person reads. */
+const MOST_TERMS = 5;
+
+const PHASE_WORDS: Readonly<Record<string, string>> = { logits: "the head" };
+
 function explainComputeBuffers(prepared: Prepared, load: Totals): string[] {
-  const { shape } = load;
+  const { model, placement, machine, hostSlot } = prepared;
+  const basis = computeBasis(prepared);
   return prepared.slots.flatMap((device, i) => {
     const bytes = load.compute[i] ?? 0;
     if (bytes === 0) return [];
+    const { phase, terms } = explainCompute(model, load.options, load.shape, placement, machine.accelerators, i);
+    const where = i === hostSlot && hostSlot > 0 ? "system memory" : device.name;
+    const written = terms.slice(0, MOST_TERMS).map((term) => `${term.name} ${term.formula}`.trim());
+    const rest = terms.slice(MOST_TERMS).reduce((sum, term) => sum + term.bytes, 0);
+    if (rest > 0) written.push(formatBytes(rest));
     return [
-      `Compute on ${device.name}: the largest phase of one step of ${formatInteger(shape.stepTokens)} tokens = ${formatBytes(bytes)} (modelled)`,
+      `Compute on ${where}: fullest in ${PHASE_WORDS[phase] ?? phase}, ${written.join(" + ")} = ${formatBytes(bytes)} (${basis})`,
     ];
   });
 }

@@ -55,8 +55,8 @@ export function stateBytes(group: StateGroup, sequences: number): number {
 export function totals(prepared: Prepared, context: number, sequences: number): Totals {
   const options = atLoad(prepared.options, context, sequences);
   const shape = shapeCaches(options, context, sequences);
-  const { model, placement, machine, sizes } = prepared;
-  const buffers = computeBuffers(model, options, shape, placement, machine.accelerators, sizes);
+  const { model, placement, machine } = prepared;
+  const buffers = computeBuffers(model, options, shape, placement, machine.accelerators);
   return totalsWith(prepared, options, shape, [...buffers.devices, buffers.host]);
 }
 

@@ -33,8 +33,6 @@ export interface Prepared {
   readonly layerCaches: readonly (readonly number[])[];
   readonly states: readonly StateGroup[];
   readonly layerStates: readonly (readonly number[])[];
-  /** Bytes of the head's matrix and of the largest expert tensor: copied to an accelerator when they lie on the host. */
-  readonly sizes: { readonly outputBytes: number; readonly expertTensorBytes: number };
 }
 
 const kept = new WeakMap<ModelSpec, WeakMap<Machine, Map<string, Prepared>>>();
@@ -135,10 +133,6 @@ function place(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Pr
     layerCaches: byLayer,
     states: states.groups,
     layerStates: states.byLayer,
-    sizes: {
-      outputBytes: headBytes(model, ruleOf(hostSlot)),
-      expertTensorBytes: largestExpertTensor(model, ruleOf(hostSlot)),
-    },
   };
 }
 
@@ -186,21 +180,4 @@ function placeOutside(
     }
   }
   return parts;
-}
-
-function headBytes(model: ModelSpec, rule: AllocationRule): number {
-  const head =
-    model.outside.find((t) => t.role === "output") ?? model.outside.find((t) => t.name === "token_embd.weight") ?? null;
-  return head === null ? 0 : allocatedBytes(head, rule);
-}
-
-function largestExpertTensor(model: ModelSpec, rule: AllocationRule): number {
-  let largest = 0;
-  for (const layer of model.layers) {
-    if (layer.feedForward.kind !== "moe") continue;
-    for (const tensor of layer.tensors) {
-      if (tensor.role === "expert") largest = Math.max(largest, allocatedBytes(tensor, rule));
-    }
-  }
-  return largest;
 }
