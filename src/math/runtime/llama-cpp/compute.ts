@@ -81,7 +81,51 @@ const KEPT_PER_PLACEMENT = 512;
 
 const NO_SCRATCH = { scratch: "none" } as const;
 
-const kept = new WeakMap<ModelSpec, WeakMap<Placement, Map<string, Programs>>>();
+/** One placement has one of these as a rule: what else shapes the graph was chosen together with it. */
+interface Kept {
+  readonly accelerators: readonly Device[];
+  readonly flashAttention: boolean;
+  readonly kvTypeK: string;
+  readonly kvTypeV: string;
+  readonly byLengths: Map<number, Programs>;
+}
+
+const kept = new WeakMap<ModelSpec, WeakMap<Placement, Kept[]>>();
+
+function keptFor(
+  model: ModelSpec,
+  { flashAttention, kvTypeK, kvTypeV }: LlamaCppOptions,
+  placement: Placement,
+  accelerators: readonly Device[],
+): Map<number, Programs> {
+  let byPlacement = kept.get(model);
+  if (byPlacement === undefined) {
+    byPlacement = new WeakMap();
+    kept.set(model, byPlacement);
+  }
+  let list = byPlacement.get(placement);
+  if (list === undefined) {
+    list = [];
+    byPlacement.set(placement, list);
+  }
+  for (const entry of list) {
+    if (
+      entry.accelerators === accelerators &&
+      entry.flashAttention === flashAttention &&
+      entry.kvTypeK === kvTypeK &&
+      entry.kvTypeV === kvTypeV
+    ) {
+      return entry.byLengths;
+    }
+  }
+  const byLengths = new Map<number, Programs>();
+  list.push({ accelerators, flashAttention, kvTypeK, kvTypeV, byLengths });
+  return byLengths;
+}
+
+/** A step's tokens (at most 2^20), its outputs, its sequences (at most 256) and two flags in one number: 20 + 21 + 9 + 2 bits are exact in a float. */
+const BATCH_SPAN = 2 ** 21;
+const SEQUENCE_SPAN = 2 ** 9;
 
 /**
  * Kept by model, placement, and what of the options and lengths shapes the graph.
@@ -95,24 +139,16 @@ export function programsFor(
   accelerators: readonly Device[],
   bare = false,
 ): Programs {
-  let byPlacement = kept.get(model);
-  if (byPlacement === undefined) {
-    byPlacement = new WeakMap();
-    kept.set(model, byPlacement);
-  }
-  let byOptions = byPlacement.get(placement);
-  if (byOptions === undefined) {
-    byOptions = new Map();
-    byPlacement.set(placement, byOptions);
-  }
-  let key = `${caches.stepTokens} ${options.sequences} ${caches.streams} ${options.outputs} ${options.flashAttention} ${options.kvTypeK} ${options.kvTypeV} ${bare}`;
-  for (const { backend } of accelerators) key += ` ${backend}`;
-  let programs = byOptions.get(key);
+  const byLengths = keptFor(model, options, placement, accelerators);
+  const outputs = Math.min(options.outputs, BATCH_SPAN - 1);
+  const flags = (caches.streams > 1 ? 2 : 0) + (bare ? 1 : 0);
+  const key = ((caches.stepTokens * BATCH_SPAN + outputs) * SEQUENCE_SPAN + options.sequences) * 4 + flags;
+  let programs = byLengths.get(key);
   if (programs === undefined) {
     const rules = accelerators.map(({ backend }) => ({ ...bufferRule(backend), ...(bare ? NO_SCRATCH : {}) }));
     programs = makePrograms(model, options, caches, placement, [...rules, bufferRule("cpu")]);
-    if (byOptions.size >= KEPT_PER_PLACEMENT) byOptions.clear();
-    byOptions.set(key, programs);
+    if (byLengths.size >= KEPT_PER_PLACEMENT) byLengths.clear();
+    byLengths.set(key, programs);
   }
   return programs;
 }

@@ -44,11 +44,13 @@ const MOST_CORRECTIONS = 8;
  */
 export function mostSequences(prepared: Prepared): number | null {
   const { context } = prepared.options;
+  const least = totals(prepared, context, 1);
+  if (!fits(prepared, least)) return null;
+  const most = totals(prepared, context, MAX_SEQUENCES);
+  if (fits(prepared, most)) return MAX_SEQUENCES;
+  const one = least.compute;
+  const all = most.compute;
   const exact = (sequences: number): boolean => fits(prepared, totals(prepared, context, sequences));
-  if (!exact(1)) return null;
-  if (exact(MAX_SEQUENCES)) return MAX_SEQUENCES;
-  const one = totals(prepared, context, 1).compute;
-  const all = totals(prepared, context, MAX_SEQUENCES).compute;
   const near = (sequences: number): boolean => {
     const options = atLoad(prepared.options, context, sequences);
     const share = (sequences - 1) / (MAX_SEQUENCES - 1);
