@@ -106,6 +106,11 @@ export interface ServeOptions {
   readonly open: boolean;
 }
 
+/** Elysia shares a port with whoever has it unless it is told not to. @throws {Error} EADDRINUSE */
+export function bind(app: ReturnType<typeof createApp>, hostname: string, port: number): number {
+  return app.listen({ port, hostname, idleTimeout: 60, reusePort: false }).server?.port ?? port;
+}
+
 /** Serves until it is told to stop. @returns the exit status */
 export async function serve({ config, port, host, open }: ServeOptions): Promise<number> {
   const hostname = loopback(host ?? "127.0.0.1");
@@ -119,10 +124,7 @@ export async function serve({ config, port, host, open }: ServeOptions): Promise
       process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`),
   });
   await app.modules;
-  listening = listenOn(
-    port,
-    (wanted) => app.listen({ port: wanted, hostname, idleTimeout: 60 }).server?.port ?? wanted,
-  );
+  listening = listenOn(port, (wanted) => bind(app, hostname, wanted));
   const url = `http://${hostname}:${listening}/`;
   const forget = writeRuntime(config.dataDir, { url, port: listening, pid: process.pid, version: VERSION });
   process.stdout.write(`hwLedger ${VERSION} serves ${url}\n`);

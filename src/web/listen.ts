@@ -13,12 +13,12 @@ const TRIES = 20;
  * @throws {AppError} io, when a named port is taken or none is free
  */
 export function listenOn(port: number | null, bind: (port: number) => number): number {
-  if (port !== null) return tryPort(port, bind) ?? taken(`port ${port}`);
+  if (port !== null) return tryPort(port, bind) ?? taken(`port ${port} is`);
   for (let i = 0; i < TRIES; i++) {
     const bound = tryPort(DEFAULT_PORT + i, bind);
     if (bound !== null) return bound;
   }
-  return taken(`ports ${DEFAULT_PORT} to ${DEFAULT_PORT + TRIES - 1}`);
+  return taken(`ports ${DEFAULT_PORT} to ${DEFAULT_PORT + TRIES - 1} are`);
 }
 
 function tryPort(port: number, bind: (port: number) => number): number | null {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
-import { ASSET_ROOT, createApp, planDeps } from "../../src/server.ts";
+import { ASSET_ROOT, bind, createApp, planDeps } from "../../src/server.ts";
 import { listenOn, loopback, writeRuntime } from "../../src/web/listen.ts";
 import { LLAMA_GGUF, readyModels, TINY_LLAMA, textFile } from "../fakes/hub-models.ts";
 import { type FakeHub, startHub } from "../fakes/hub-server.ts";
@@ -256,7 +256,21 @@ describe("listening", () => {
     };
     expect(listenOn(null, bind)).toBe(8479);
     expect(listenOn(9000, bind)).toBe(9000);
-    expect(() => listenOn(8477, bind)).toThrow("port 8477 in use by another program");
+    expect(() => listenOn(8477, bind)).toThrow("port 8477 is in use by another program");
+  });
+
+  test("a port is never shared with another program", async () => {
+    const config = readConfig({ HWLEDGER_HOME: home, HOME: home, HWLEDGER_OFFLINE: "1" });
+    const make = () =>
+      createApp({ plan: planDeps(config), version: "", port: () => 0, assetRoot: ASSET_ROOT, report: () => undefined });
+    const [first, second] = [make(), make()];
+    await Promise.all([first.modules, second.modules]);
+    const port = bind(first, "127.0.0.1", 0);
+    try {
+      expect(() => listenOn(port, (wanted) => bind(second, "127.0.0.1", wanted))).toThrow(`port ${port} is in use`);
+    } finally {
+      await first.stop(true);
+    }
   });
 
   test("runtime.json is its owner's alone, and goes with the program", () => {

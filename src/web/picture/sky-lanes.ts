@@ -19,7 +19,8 @@ export function drawLanes(c: CanvasRenderingContext2D, g: SkyGeometry, p: Palett
     const kinds = shape.mixers[i] ?? [];
     // Two mixers side by side in one layer share its place.
     kinds.forEach((kind, k) => {
-      const part = width / kinds.length;
+      // The same for all layers, whatever pixel they fall on.
+      const part = (kinds.length > 1 ? g.column : width) / kinds.length;
       drawGlyph(c, kind, x + k * part, attention + 2, kinds.length > 1 ? Math.max(1, part - 1) : width, 10);
     });
     const ff = shape.feedForward[i];

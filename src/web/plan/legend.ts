@@ -40,7 +40,7 @@ export function partsLegend({ drawn, result, machine }: DrawnScene): Html {
   const embeddingOnHost = plan.outside.some((part) => isEmbedding(part.name) && part.slot === host);
   const limit = result.limits.max_context;
   const grows = drawn.growth.some((bytes) => bytes > 0);
-  return html`${item("weights", "Weights of layers", sum(plan.layers.weights))}${item("kv", "KV cache", sum(plan.layers.kv))}${item("state", "State", sum(plan.layers.state))}${item("output", "Output head", outside(isHead))}${item(embeddingOnHost ? "ram" : "output", embeddingOnHost && host > 0 ? "Embedding, in system memory" : "Embedding", outside(isEmbedding))}${
+  return html`${item("weights", "Weights of layers", sum(plan.layers.weights))}${item("kv", "KV cache", sum(plan.layers.kv))}${item("state", "State", sum(plan.layers.state))}${item("output", "Output head", outside(isHead))}${item(embeddingOnHost && host > 0 ? "ram" : "output", embeddingOnHost && host > 0 ? "Embedding, in system memory" : "Embedding", outside(isEmbedding))}${
     limit !== null &&
     grows &&
     limit !== drawn.context &&

@@ -114,7 +114,7 @@ function weightsSetting(view: SettingsView): Html {
       value: "",
       text:
         own === null
-          ? "BF16, not quantised"
+          ? (scene.input.subject.published ?? "BF16, not quantised")
           : `${own.weights?.name ?? "as the file has it"} · ${gb(sizeWeights(own, EXACT).total)} · this file`,
     },
   ];

@@ -44,7 +44,7 @@ export function whyFragment(scene: Scene): Html {
   );
   if (result.status === "does_not_fit") return html`<b>Short by ${joinWords(shorts)}</b>.`;
   const tightest = tightestOf(scene, focus);
-  const range = html`Expect ${formatGib(result.memory.low_bytes ?? 0)} – ${formatGib(result.memory.high_bytes ?? 0)} GiB in all${
+  const range = html`Expect ${rangeWords(result.memory.low_bytes ?? 0, result.memory.high_bytes ?? 0)} in all${
     focus.besideBytes > 0 && html`, ${formatBytes(focus.besideBytes)} of it in system memory`
   }.`;
   if (tightest === null) return html`Nobody said how much memory there is: planned as ample. ${range}`;
@@ -62,6 +62,12 @@ export function whyFragment(scene: Scene): Html {
   return html`<b>${formatBytes(tightest.bytes)} to spare</b> ${where}${among}${margin}. ${offloaded}${
     result.tight && "The range crosses the limit or leaves little: it may fail at start. "
   }${range}`;
+}
+
+/** "24.5 – 25.3 GiB", or one number where both ends read alike. */
+export function rangeWords(low: number, high: number): string {
+  const [a, b] = [formatGib(low), formatGib(high)];
+  return a === b ? `${a} GiB` : `${a} – ${b} GiB`;
 }
 
 function countSlot(slots: Int16Array, slot: number): number {

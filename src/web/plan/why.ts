@@ -1,10 +1,11 @@
 /** "Run it" and "Why this number": the command, and each term's formula with this plan's numbers and how well it is known. */
-import { formatBytes, formatGib } from "../../math/format.ts";
+import { formatBytes } from "../../math/format.ts";
 import type { AskedMemory, Basis, Part } from "../../math/result.ts";
 import { type Html, html } from "../html.ts";
 import { focusOf, shortDevice } from "./focus.ts";
 import { BASIS_WORDS, PART_VIEWS, type Swatch } from "./parts.ts";
 import type { DrawnScene } from "./scene.ts";
+import { rangeWords } from "./verdict.ts";
 
 export function commandFragment({ result }: DrawnScene): Html {
   return html`<i>$ </i>${result.command ?? ""}`;
@@ -63,7 +64,7 @@ export function whyTable(scene: DrawnScene): Html {
     high !== null &&
     html`${
       besideBytes > 0 && !host && `${formatBytes(besideBytes)} of it in system memory; `
-    }in four of five cases ${formatGib(low)} – ${formatGib(high)} GiB`
+    }in four of five cases ${rangeWords(low, high)}`
   }</td><td></td></tr></tfoot></table></div>`;
 }
 

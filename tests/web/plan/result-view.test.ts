@@ -56,7 +56,7 @@ describe("the verdict in words", () => {
 
   test("unknown says what it is about, gives the least it takes, and no zero", () => {
     const input = inputFor({ dump: "rwkv6-finch-7b-q4_k_m", device: "rtx-4090" });
-    const scene = sceneOf({ ...input, subject: { ...input.subject, downloadBytes: 4_700_000_000 } });
+    const scene = sceneOf({ ...input, subject: { ...input.subject, fileBytes: 4_700_000_000 } });
     expect(verdictKind(scene)).toBe("unk");
     const words = text(resultView(scene, {}));
     expect(words).toContain("Unknown at least 4.4 GiB of 23.5 GiB");
