@@ -1,5 +1,5 @@
 /** Works out the goldens anew, says what changed, and writes them: bun scripts/update-goldens.ts */
-import { compareAll, type Summary, summarize } from "../tests/math/runtime/llama-cpp/compute-accounting.ts";
+import { compareAll, type Summary, summarize } from "../tests/math/runtime/llama-cpp/compute/accounting.ts";
 
 const path = `${import.meta.dir}/../tests/goldens/compute/accounting.json`;
 const file = Bun.file(path);

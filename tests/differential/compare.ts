@@ -6,7 +6,7 @@ import type { AskedContext, CachePart, ContextAnswer } from "../../src/engines/l
 import type { ModelSpec } from "../../src/math/model.ts";
 import { NO_OPTIONS, type PlanOptions } from "../../src/math/options.ts";
 import { shapeCaches } from "../../src/math/runtime/llama-cpp/caches.ts";
-import { explainCompute } from "../../src/math/runtime/llama-cpp/compute-explain.ts";
+import { explainCompute } from "../../src/math/runtime/llama-cpp/compute/explain.ts";
 import { LLAMA_CPP } from "../../src/math/runtime/llama-cpp/index.ts";
 import { placeLayers } from "../../src/math/runtime/llama-cpp/placement.ts";
 import { resolveOptions } from "../../src/math/runtime/llama-cpp/resolve.ts";

@@ -1,6 +1,6 @@
 import { formatBytes, formatInteger } from "../../format.ts";
 import { OVERHEAD } from "./allocation.ts";
-import { explainCompute } from "./compute-explain.ts";
+import { explainCompute } from "./compute/explain.ts";
 import { cacheBytes, cellsOf, stateBytes, type Totals } from "./memory.ts";
 import type { Prepared } from "./prepare.ts";
 import { computeBasis } from "./range.ts";

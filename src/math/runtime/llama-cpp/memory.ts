@@ -3,7 +3,7 @@ import { pad } from "../../units.ts";
 import { OVERHEAD } from "./allocation.ts";
 import type { CacheGroup, StateGroup } from "./cache-groups.ts";
 import { shapeCaches } from "./caches.ts";
-import { computeBuffers } from "./compute.ts";
+import { computeBuffers } from "./compute/buffers.ts";
 import type { Prepared } from "./prepare.ts";
 import { outputRows } from "./resolve.ts";
 import type { CacheShape, LlamaCppOptions } from "./types.ts";

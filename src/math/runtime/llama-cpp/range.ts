@@ -1,6 +1,6 @@
 import type { Basis } from "../../result.ts";
 import { OVERHEAD } from "./allocation.ts";
-import { computeRange } from "./compute-range.ts";
+import { computeRange } from "./compute/range.ts";
 import type { Totals } from "./memory.ts";
 import type { Prepared } from "./prepare.ts";
 
@@ -9,7 +9,7 @@ export const WEIGHTS_BAND = 0.01;
 
 /**
  * The 80 % range of all bytes of a load. Parts that equal llama.cpp's own arithmetic add nothing to it; a compute buffer
- * as far as its back-end is open (compute-range.ts), the driver from the smallest to the largest that was reported.
+ * as far as its back-end is open (compute/range.ts), the driver from the smallest to the largest that was reported.
  */
 export function loadRange(prepared: Prepared, load: Totals): { readonly low: number; readonly high: number } {
   const { model, placement, machine, hostSlot } = prepared;

@@ -1,9 +1,9 @@
 /** How far a load's compute buffers may be from what computeBuffers says. */
-import type { Device } from "../../machine.ts";
-import type { ModelSpec } from "../../model.ts";
-import { computeBuffers, lengths, programsFor, sizeAt } from "./compute.ts";
-import { type BufferRule, bufferRule } from "./compute-backends.ts";
-import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "./types.ts";
+import type { Device } from "../../../machine.ts";
+import type { ModelSpec } from "../../../model.ts";
+import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "../types.ts";
+import { type BufferRule, bufferRule } from "./backends.ts";
+import { computeBuffers, lengths, programsFor, sizeAt } from "./buffers.ts";
 
 export interface ComputeRange {
   readonly low: ComputeBuffers;

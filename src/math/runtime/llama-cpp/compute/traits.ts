@@ -1,6 +1,6 @@
 /** How llama.cpp builds a family's graph where neither the model's geometry nor its tensors tell. */
-import type { FamilyId } from "../../arch/families.ts";
-import type { ExpertTraits } from "./compute-feed-forward.ts";
+import type { FamilyId } from "../../../arch/families.ts";
+import type { ExpertTraits } from "./feed-forward.ts";
 
 /** Where the rows that ask for logits are picked out of all tokens: the rest is not computed from there on. */
 export type OutputsAt =

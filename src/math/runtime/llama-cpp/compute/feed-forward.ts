@@ -2,9 +2,9 @@
  * Feed-forward blocks as llama.cpp builds them.
  * @source src/llama-graph.cpp build_ffn, build_moe_ffn; src/models/qwen2moe.cpp, qwen35moe.cpp, deepseek2.cpp at v0.5.0
  */
-import type { DenseFeedForward, MoeFeedForward } from "../../model.ts";
-import { type GraphNode, type GraphView, stridedSize } from "./compute-graph.ts";
-import type { LayerContext } from "./compute-step.ts";
+import type { DenseFeedForward, MoeFeedForward } from "../../../model.ts";
+import { type GraphNode, type GraphView, stridedSize } from "./graph.ts";
+import type { LayerContext } from "./step.ts";
 
 export interface ExpertTraits {
   /** softmax or sigmoid over all experts, or softmax over those chosen. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import golden from "../../../goldens/compute/accounting.json" with { type: "json" };
-import { compareAll, type Summary, summarize } from "./compute-accounting.ts";
+import golden from "../../../../goldens/compute/accounting.json" with { type: "json" };
+import { compareAll, type Summary, summarize } from "./accounting.ts";
 
 test("compute buffers are no further from the engine's accounting than the golden says", () => {
   const now = summarize(compareAll());

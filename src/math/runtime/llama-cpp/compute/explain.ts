@@ -1,10 +1,10 @@
 /** Why a compute buffer is as large as it is: what lies in it at its fullest. */
-import type { Device } from "../../machine.ts";
-import type { ModelSpec } from "../../model.ts";
-import { lengths, programsFor } from "./compute.ts";
-import type { Extent, Phase } from "./compute-graph.ts";
-import { type Alive, aliveAtPeak, type Program, peakBytes } from "./compute-program.ts";
-import type { CacheShape, LlamaCppOptions, Placement } from "./types.ts";
+import type { Device } from "../../../machine.ts";
+import type { ModelSpec } from "../../../model.ts";
+import type { CacheShape, LlamaCppOptions, Placement } from "../types.ts";
+import { lengths, programsFor } from "./buffers.ts";
+import type { Extent, Phase } from "./graph.ts";
+import { type Alive, aliveAtPeak, type Program, peakBytes } from "./program.ts";
 
 export interface ComputeTerm {
   /** "mask", "ffn_up", "attn_norm" … after llama.cpp's tensors where there is one. */

@@ -1,10 +1,10 @@
 /** What a back-end adds to the sizes that ggml's allocator hands out. */
 
-import { type GgmlType, isQuantized, rowBytes } from "../../ggml-types.ts";
-import type { Backend } from "../../machine.ts";
-import type { AllocationRule } from "../../parts/weights.ts";
-import { ALLOCATION } from "./allocation.ts";
-import { type Extent, type Size, sizeOf } from "./compute-graph.ts";
+import { type GgmlType, isQuantized, rowBytes } from "../../../ggml-types.ts";
+import type { Backend } from "../../../machine.ts";
+import type { AllocationRule } from "../../../parts/weights.ts";
+import { ALLOCATION } from "../allocation.ts";
+import { type Extent, type Size, sizeOf } from "./graph.ts";
 
 /** Memory that a back-end takes inside a node, for the length of the node. */
 export type ScratchRule =

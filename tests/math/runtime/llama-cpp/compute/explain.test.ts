@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { shapeCaches } from "../../../../src/math/runtime/llama-cpp/caches.ts";
-import { computeBuffers } from "../../../../src/math/runtime/llama-cpp/compute.ts";
-import { explainCompute } from "../../../../src/math/runtime/llama-cpp/compute-explain.ts";
-import { computeRange, ROW_SPLIT_BAND } from "../../../../src/math/runtime/llama-cpp/compute-range.ts";
-import { placeLayers } from "../../../../src/math/runtime/llama-cpp/placement.ts";
-import type { LlamaCppOptions } from "../../../../src/math/runtime/llama-cpp/types.ts";
-import { machineWith, optionsOf, rowOf, specOf } from "./compute-accounting.ts";
+import { shapeCaches } from "../../../../../src/math/runtime/llama-cpp/caches.ts";
+import { computeBuffers } from "../../../../../src/math/runtime/llama-cpp/compute/buffers.ts";
+import { explainCompute } from "../../../../../src/math/runtime/llama-cpp/compute/explain.ts";
+import { computeRange, ROW_SPLIT_BAND } from "../../../../../src/math/runtime/llama-cpp/compute/range.ts";
+import { placeLayers } from "../../../../../src/math/runtime/llama-cpp/placement.ts";
+import type { LlamaCppOptions } from "../../../../../src/math/runtime/llama-cpp/types.ts";
+import { machineWith, optionsOf, rowOf, specOf } from "./accounting.ts";
 
 const row = rowOf("Skywork/Skywork-Reward-Llama-3.1-8B-v0.2");
 

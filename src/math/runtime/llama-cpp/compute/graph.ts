@@ -2,8 +2,8 @@
  * The graph of one step as llama.cpp builds it, with nothing but what its allocator looks at: which operation, how large,
  * from which sources, in which order. Built once for a model and its options; only the caches' lengths stay open.
  */
-import type { GgmlType } from "../../ggml-types.ts";
-import type { Scratch } from "./compute-backends.ts";
+import type { GgmlType } from "../../../ggml-types.ts";
+import type { Scratch } from "./backends.ts";
 
 /** Bytes that are known but for the lengths of the caches: fixed + full x cells + window x cells of the window. */
 export interface Size {

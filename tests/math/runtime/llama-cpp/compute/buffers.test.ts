@@ -1,12 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Device } from "../../../../src/math/machine.ts";
-import { shapeCaches } from "../../../../src/math/runtime/llama-cpp/caches.ts";
-import { computeBuffers, lengths, makePrograms, sizeAt } from "../../../../src/math/runtime/llama-cpp/compute.ts";
-import { placeLayers } from "../../../../src/math/runtime/llama-cpp/placement.ts";
-import type { ComputeBuffers, LlamaCppOptions } from "../../../../src/math/runtime/llama-cpp/types.ts";
-import { MIB } from "../../../../src/math/units.ts";
-import { ACCOUNTED_GPU, ACCOUNTED_HOST, gpu, machineWith, rowOf, specOf } from "./compute-accounting.ts";
+import type { Device } from "../../../../../src/math/machine.ts";
+import { shapeCaches } from "../../../../../src/math/runtime/llama-cpp/caches.ts";
+import {
+  computeBuffers,
+  lengths,
+  makePrograms,
+  sizeAt,
+} from "../../../../../src/math/runtime/llama-cpp/compute/buffers.ts";
+import { placeLayers } from "../../../../../src/math/runtime/llama-cpp/placement.ts";
+import type { ComputeBuffers, LlamaCppOptions } from "../../../../../src/math/runtime/llama-cpp/types.ts";
+import { MIB } from "../../../../../src/math/units.ts";
+import { ACCOUNTED_GPU, ACCOUNTED_HOST, gpu, machineWith, rowOf, specOf } from "./accounting.ts";
 
 const LLAMA_8B = "Skywork/Skywork-Reward-Llama-3.1-8B-v0.2"; // Llama 3.1 8B's geometry
 const QWEN_30B = "Qwen/Qwen3-30B-A3B";

@@ -1,6 +1,6 @@
 /** Which layers have to be built to see all that happens: runs of layers that are alike settle after a few. */
-import type { LayerSpec, ModelSpec } from "../../model.ts";
-import { HOST, type Placement } from "./types.ts";
+import type { LayerSpec, ModelSpec } from "../../../model.ts";
+import { HOST, type Placement } from "../types.ts";
 
 /** Layers whose graphs are the same have the same number; weights' types count only where weights are copied. */
 interface Kinds {

@@ -1,14 +1,14 @@
 /** The compute buffers of every accounted load of a known family, beside ours: for the golden and its update. */
-import { specFromGguf } from "../../../../src/math/arch/index.ts";
-import type { Device, Machine } from "../../../../src/math/machine.ts";
-import type { ModelSpec } from "../../../../src/math/model.ts";
-import type { KvType } from "../../../../src/math/options.ts";
-import { shapeCaches } from "../../../../src/math/runtime/llama-cpp/caches.ts";
-import { lengths, makePrograms, sizeAt } from "../../../../src/math/runtime/llama-cpp/compute.ts";
-import type { BufferRule } from "../../../../src/math/runtime/llama-cpp/compute-backends.ts";
-import { placeLayers } from "../../../../src/math/runtime/llama-cpp/placement.ts";
-import type { LlamaCppOptions } from "../../../../src/math/runtime/llama-cpp/types.ts";
-import { type AccountingRow, accountingRows, headerOf } from "../../../fixtures/accounting/read.ts";
+import { specFromGguf } from "../../../../../src/math/arch/index.ts";
+import type { Device, Machine } from "../../../../../src/math/machine.ts";
+import type { ModelSpec } from "../../../../../src/math/model.ts";
+import type { KvType } from "../../../../../src/math/options.ts";
+import { shapeCaches } from "../../../../../src/math/runtime/llama-cpp/caches.ts";
+import type { BufferRule } from "../../../../../src/math/runtime/llama-cpp/compute/backends.ts";
+import { lengths, makePrograms, sizeAt } from "../../../../../src/math/runtime/llama-cpp/compute/buffers.ts";
+import { placeLayers } from "../../../../../src/math/runtime/llama-cpp/placement.ts";
+import type { LlamaCppOptions } from "../../../../../src/math/runtime/llama-cpp/types.ts";
+import { type AccountingRow, accountingRows, headerOf } from "../../../../fixtures/accounting/read.ts";
 
 /** The GPUs of the accounting: CUDA's alignment and row padding, no conversion inside attention. */
 export const ACCOUNTED_GPU: BufferRule = {

@@ -3,8 +3,8 @@
  * which order. Whether a node takes over a source's memory, and when a tensor is given back, depends on the graph alone.
  * @source ggml/src/ggml-alloc.c ggml_gallocr_alloc_graph_impl, ggml_dyn_tallocr_alloc, ggml_dyn_tallocr_free_bytes at llama.cpp v0.5.0
  */
-import type { Size } from "./compute-graph.ts";
-import type { Schedule, Tensor } from "./compute-schedule.ts";
+import type { Size } from "./graph.ts";
+import type { Schedule, Tensor } from "./schedule.ts";
 
 /** One device's sequence: i >= 0 takes slot i, ~i gives it back. */
 export interface Program {

@@ -3,7 +3,8 @@
  * @source ggml/src/ggml-backend.cpp ggml_backend_sched_split_graph; src/llama-context.cpp graph_get_cb at llama.cpp v0.5.0
  */
 
-import { type BufferRule, rowPadding, scratchSize } from "./compute-backends.ts";
+import { HOST } from "../types.ts";
+import { type BufferRule, rowPadding, scratchSize } from "./backends.ts";
 import {
   batchRows,
   type Extent,
@@ -15,8 +16,7 @@ import {
   rootOf,
   type Size,
   sizeOf,
-} from "./compute-graph.ts";
-import { HOST } from "./types.ts";
+} from "./graph.ts";
 
 /** llama.cpp offers an operation to an accelerator, its weight copied over for the step, from this many rows on. */
 const OFFLOAD_ROWS = 32;

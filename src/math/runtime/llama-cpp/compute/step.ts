@@ -1,17 +1,10 @@
 /** What the graph's builders share: the options as numbers, where things lie, and the small pieces every layer is made of. */
 
-import { tensorBytes } from "../../ggml-types.ts";
-import type { LayerSpec, TensorSpec } from "../../model.ts";
-import type { KvType } from "../../options.ts";
-import type { Scratch } from "./compute-backends.ts";
-import {
-  type Extent,
-  type GraphBuilder,
-  type GraphNode,
-  type GraphView,
-  type Operation,
-  sizeOf,
-} from "./compute-graph.ts";
+import { tensorBytes } from "../../../ggml-types.ts";
+import type { LayerSpec, TensorSpec } from "../../../model.ts";
+import type { KvType } from "../../../options.ts";
+import type { Scratch } from "./backends.ts";
+import { type Extent, type GraphBuilder, type GraphNode, type GraphView, type Operation, sizeOf } from "./graph.ts";
 
 /** One step: how many tokens, sequences and rows of logits, and how attention works. */
 export interface Step {

@@ -3,10 +3,10 @@
  * @source src/llama-graph.cpp build_qkv, build_attn, build_attn_mha; src/models/deepseek2.cpp, qwen35.cpp; src/llama-kv-cache.cpp cpy_k, cpy_v, get_k, get_v at v0.5.0
  */
 
-import { GGML_TYPES } from "../../ggml-types.ts";
-import type { AttentionMixer, LatentMixer } from "../../model.ts";
-import { type Extent, type GraphNode, type Size, sizeOf, stridedSize } from "./compute-graph.ts";
-import type { LayerContext, Source } from "./compute-step.ts";
+import { GGML_TYPES } from "../../../ggml-types.ts";
+import type { AttentionMixer, LatentMixer } from "../../../model.ts";
+import { type Extent, type GraphNode, type Size, sizeOf, stridedSize } from "./graph.ts";
+import type { LayerContext, Source } from "./step.ts";
 
 export interface AttentionTraits {
   /** The model has two caches, one for its windows: keys go into the graph before values. */

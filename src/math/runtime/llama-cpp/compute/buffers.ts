@@ -1,6 +1,6 @@
 /**
- * llama.cpp's compute buffers, worked out as llama.cpp works them out: the graph of one step is built (compute-decoder.ts),
- * put on devices (compute-schedule.ts) and given memory by the rules of its allocator (compute-program.ts). No constant
+ * llama.cpp's compute buffers, worked out as llama.cpp works them out: the graph of one step is built (decoder.ts),
+ * put on devices (schedule.ts) and given memory by the rules of its allocator (program.ts). No constant
  * is fitted.
  *
  * Compared with the engine's own accounting (llama.cpp v0.5.0, loads on GPUs without hardware behind them): 374 loads of
@@ -12,18 +12,18 @@
  * Not compared: rows split over GPUs, Metal's scratch (from its source), whatever a real back-end's missing operations
  * would cut out of the graph. Left out: expert groups (expert_group_count; some X·T·4 bytes for a moment), the unpacked keys
  * of DeepSeek files from older converters, overrides of tensors other than a layer's experts.
- * Long runs of alike layers are cut short (compute-layers.ts): in 2 of 5550 loads against all layers up to 0.3 % less.
+ * Long runs of alike layers are cut short (layers.ts): in 2 of 5550 loads against all layers up to 0.3 % less.
  * @source src/llama-context.cpp sched_reserve, graph_reserve; ggml/src/ggml-alloc.c, ggml-backend.cpp at llama.cpp v0.5.0
  */
-import type { Device } from "../../machine.ts";
-import type { ModelSpec } from "../../model.ts";
-import { type BufferRule, bufferRule } from "./compute-backends.ts";
-import { buildGraph } from "./compute-decoder.ts";
-import { chooseLayers } from "./compute-layers.ts";
-import { compile, type Program, peakBytes } from "./compute-program.ts";
-import { schedule } from "./compute-schedule.ts";
-import type { Step } from "./compute-step.ts";
-import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "./types.ts";
+import type { Device } from "../../../machine.ts";
+import type { ModelSpec } from "../../../model.ts";
+import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "../types.ts";
+import { type BufferRule, bufferRule } from "./backends.ts";
+import { buildGraph } from "./decoder.ts";
+import { chooseLayers } from "./layers.ts";
+import { compile, type Program, peakBytes } from "./program.ts";
+import { schedule } from "./schedule.ts";
+import type { Step } from "./step.ts";
 
 /** Programs by device, the host's last: of the step with a whole batch of tokens, and of the step that decodes. */
 export interface Programs {

@@ -3,16 +3,16 @@
  * @source src/llama-graph.cpp build_inp_embd, build_inp_out_ids and src/models/*.cpp at llama.cpp v0.5.0
  */
 
-import { isQuantized } from "../../ggml-types.ts";
-import type { ModelSpec } from "../../model.ts";
-import type { KvType } from "../../options.ts";
-import { attention, latentAttention } from "./compute-attention.ts";
-import { dense, experts } from "./compute-feed-forward.ts";
-import { GraphBuilder, type GraphNode, sizeOf } from "./compute-graph.ts";
-import { gatedDelta, mamba2 } from "./compute-state.ts";
-import { LayerContext, type Source, type Step, type StepInputs, weightNode } from "./compute-step.ts";
-import { GRAPH_TRAITS, type GraphTraits } from "./compute-traits.ts";
-import { HOST, type Placement } from "./types.ts";
+import { isQuantized } from "../../../ggml-types.ts";
+import type { ModelSpec } from "../../../model.ts";
+import type { KvType } from "../../../options.ts";
+import { HOST, type Placement } from "../types.ts";
+import { attention, latentAttention } from "./attention.ts";
+import { dense, experts } from "./feed-forward.ts";
+import { GraphBuilder, type GraphNode, sizeOf } from "./graph.ts";
+import { gatedDelta, mamba2 } from "./state.ts";
+import { LayerContext, type Source, type Step, type StepInputs, weightNode } from "./step.ts";
+import { GRAPH_TRAITS, type GraphTraits } from "./traits.ts";
 
 /**
  * @param chosen indexes of the layers to build, in order; the last of the model's layers has to be the last of them

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { GraphBuilder, type GraphNode } from "../../../../src/math/runtime/llama-cpp/compute-graph.ts";
-import { aliveAtPeak, compile, peakBytes } from "../../../../src/math/runtime/llama-cpp/compute-program.ts";
-import { schedule } from "../../../../src/math/runtime/llama-cpp/compute-schedule.ts";
-import { ACCOUNTED_GPU, ACCOUNTED_HOST } from "./compute-accounting.ts";
+import { GraphBuilder, type GraphNode } from "../../../../../src/math/runtime/llama-cpp/compute/graph.ts";
+import { aliveAtPeak, compile, peakBytes } from "../../../../../src/math/runtime/llama-cpp/compute/program.ts";
+import { schedule } from "../../../../../src/math/runtime/llama-cpp/compute/schedule.ts";
+import { ACCOUNTED_GPU, ACCOUNTED_HOST } from "./accounting.ts";
 
 /** The host alone, 32-byte alignment; sizes below are in F32 elements, 8 = 32 bytes. */
 function peakOf(build: (graph: GraphBuilder) => GraphNode): number {
