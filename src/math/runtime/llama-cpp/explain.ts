@@ -12,9 +12,14 @@ export function explainLoad(prepared: Prepared, load: Totals): readonly string[]
     ...explainCaches(prepared, load),
     ...explainStates(prepared, load),
     ...explainComputeBuffers(prepared, load),
-    `Output: 4 B × ${formatInteger(load.options.sequences)} sequences × ${formatInteger(prepared.model.vocabularySize)} logits = ${formatBytes(load.output[prepared.hostSlot] ?? 0)} (exact)`,
+    `Output: 4 B × ${sequencesOf(load.options.sequences)} × ${formatInteger(prepared.model.vocabularySize)} logits = ${formatBytes(load.output[prepared.hostSlot] ?? 0)} (exact)`,
     ...explainOverhead(prepared, load),
   ];
+}
+
+/** "1 sequence", "4 sequences". */
+function sequencesOf(count: number): string {
+  return `${formatInteger(count)} ${count === 1 ? "sequence" : "sequences"}`;
 }
 
 function explainWeights(prepared: Prepared): string[] {
@@ -63,7 +68,7 @@ function explainStates(prepared: Prepared, load: Totals): string[] {
   const { sequences } = load.options;
   return prepared.states.map(
     (group) =>
-      `State: 4 B × (${formatInteger(group.convElements)} convolution + ${formatInteger(group.stateElements)} state) × ${sequences} sequences × ${group.count} layers = ${formatBytes(group.count * stateBytes(group, sequences))} (exact)`,
+      `State: 4 B × (${formatInteger(group.convElements)} convolution + ${formatInteger(group.stateElements)} state) × ${sequencesOf(sequences)} × ${group.count} layers = ${formatBytes(group.count * stateBytes(group, sequences))} (exact)`,
   );
 }
 
