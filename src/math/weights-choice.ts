@@ -1,7 +1,7 @@
 import type { ModelSpec } from "./model.ts";
 import { assignPreset, weightsChoices } from "./parts/presets.ts";
 import { asFile } from "./parts/presets-recognise.ts";
-import { isPresetId, PRESET_IDS, type PresetId } from "./parts/presets-table.ts";
+import { FOR_TRAINED_SO, isPresetId, PRESET_IDS, type PresetId } from "./parts/presets-table.ts";
 import { EXACT, sizeWeights } from "./parts/weights.ts";
 import { checkTyped } from "./parts/weights-check.ts";
 import type { WeightsChoice } from "./plan-input.ts";
@@ -96,7 +96,8 @@ export function presetsOf(spec: ModelSpec): readonly WeightsChoice[] {
 
 /**
  * The largest weights that would fit with everything else as it is: each slot's weights are scaled by the ratio of the
- * choice's bytes to the plan's. null: none fits, or there is nothing to choose from.
+ * choice's bytes to the plan's. Of presets only those that do not ruin a finished model. null: none fits, or there is
+ * nothing to choose from.
  */
 export function bestWeights(
   untyped: ModelSpec,
@@ -104,7 +105,7 @@ export function bestWeights(
   choices: readonly WeightsChoice[],
   plan: EnginePlan,
 ): string | null {
-  const list = choices.length > 0 ? choices : presetsOf(untyped);
+  const list = choices.length > 0 ? choices : presetsOf(untyped).filter(({ name }) => !FOR_TRAINED_SO.has(name));
   const now = sizeWeights(model, EXACT).total;
   let best: WeightsChoice | null = null;
   for (const choice of list) {

@@ -94,6 +94,20 @@ describe("bestWeights", () => {
     expect(bestWeights(computed, model, choices, plan)).toBe("just");
   });
 
+  test("of presets none that is for models trained so, even where it alone would fit", () => {
+    const plan = on(24);
+    const smallest = presetsOf(computed)[0];
+    const short = (plan.parts.weights_bytes[0] ?? 0) * ((smallest?.bytes ?? 0) / NOW - 1);
+    expect(smallest?.name).toBe("Q1_0");
+    expect(bestWeights(computed, model, [], { ...plan, spare: [Math.ceil(short)] })).toBeNull();
+    expect(
+      bestWeights(computed, model, [{ name: "Q1_0", bytes: smallest?.bytes ?? 0 }], {
+        ...plan,
+        spare: [Math.ceil(short)],
+      }),
+    ).toBe("Q1_0");
+  });
+
   test("nothing when nothing fits, the largest when no limit is known", () => {
     const choices = [
       { name: "a", bytes: NOW },

@@ -65,6 +65,9 @@ export const PRESETS = {
   Q1_0: preset("Q1_0", 40, 1.125, "1 bit, for models trained so"),
 } as const satisfies Record<string, Preset>;
 
+/** Types of one or two bits and ternary ones, for models that were trained in them: any other model is ruined. */
+export const FOR_TRAINED_SO: ReadonlySet<string> = new Set(["Q1_0", "Q2_0", "TQ1_0", "TQ2_0"] satisfies PresetId[]);
+
 export type PresetId = keyof typeof PRESETS;
 
 export const PRESET_IDS = Object.keys(PRESETS) as readonly PresetId[];
