@@ -6,6 +6,7 @@
 import { isGgmlType } from "../ggml-types.ts";
 import type { LayerSpec, ModelSpec, TensorRole, TensorSpec } from "../model.ts";
 import type { GgufHeader, GgufTensor } from "./family.ts";
+import { quote } from "./fields.ts";
 import { layerOf, roleOf } from "./roles.ts";
 
 export type Adoption =
@@ -19,7 +20,7 @@ export function adoptTensors(computed: ModelSpec, header: GgufHeader): Adoption 
   const refuse = (reason: string, missing: readonly string[] = []): Adoption => ({ ok: false, reason, missing });
   const file = new Map<string, GgufTensor>();
   for (const tensor of header.tensors) {
-    if (file.has(tensor.name)) return refuse(`tensor "${tensor.name}" is in the file twice`);
+    if (file.has(tensor.name)) return refuse(`tensor ${quote(tensor.name)} is in the file twice`);
     file.set(tensor.name, tensor);
   }
   const roles = new Map<string, TensorRole>();
@@ -50,12 +51,16 @@ function distribute(
   for (const found of tensors) {
     const { name, shape, type, shard, offset } = found;
     if (!isGgmlType(type)) {
-      return { ok: false, reason: `tensor "${name}" is stored as ${type}, which is not a type of ggml's`, missing: [] };
+      return {
+        ok: false,
+        reason: `tensor ${quote(name)} is stored as ${type}, which is not a type of ggml's`,
+        missing: [],
+      };
     }
     const index = layerOf(name);
     const place = index === null ? outside : byLayer[index];
     if (place === undefined) {
-      return { ok: false, reason: `tensor "${name}" is beyond the ${blocks} blocks of the metadata`, missing: [] };
+      return { ok: false, reason: `tensor ${quote(name)} is beyond the ${blocks} blocks of the metadata`, missing: [] };
     }
     if (!roles.has(name) && !isSideTensor(name)) extra.push(name);
     place.push({ name, shape, role: roles.get(name) ?? roleOf(name), type, at: { shard, offset } });
@@ -94,6 +99,6 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
 }
 
 function listed(names: readonly string[]): string {
-  const first = names.slice(0, NAMED).map((name) => `"${name}"`);
+  const first = names.slice(0, NAMED).map((name) => quote(name));
   return names.length > NAMED ? `${first.join(", ")} and ${names.length - NAMED} more` : first.join(", ");
 }

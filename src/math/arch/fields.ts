@@ -173,8 +173,13 @@ function isIntWithin(value: unknown, { min, max }: Bounds): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max;
 }
 
+/** A name from a file as a sentence holds it: cut short, and with nothing in it that a terminal would obey. */
+export function quote(name: string, most = 80): string {
+  return JSON.stringify(name.slice(0, most)).replace(/[\u007f-\u009f]/g, "\ufffd");
+}
+
 function describe(value: unknown): string {
-  if (typeof value === "string") return `${JSON.stringify(value.slice(0, 40))} (a string)`;
+  if (typeof value === "string") return `${quote(value, 40)} (a string)`;
   if (Array.isArray(value) || value instanceof UnkeptList) return `a list of ${value.length}`;
   if (typeof value === "object") return "an object";
   return String(value);

@@ -27,7 +27,7 @@ const NO_PERIOD = 1;
 
 /**
  * Gemma3TextConfig's own values: published configs of the larger models leave out what equals them.
- * @source transformers src/transformers/models/gemma3/configuration_gemma3.py
+ * @source transformers src/transformers/models/gemma3/configuration_gemma3.py@008f5c8c29be84d4721dc6d1e0fcd72300580be4
  */
 const DEFAULTS = {
   vocab_size: 262_208,

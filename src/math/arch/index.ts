@@ -5,7 +5,7 @@ import { deepseek } from "./deepseek.ts";
 import { falconH1 } from "./falcon-h1.ts";
 import type { FamilyId } from "./families.ts";
 import type { ArchFamily, GgufHeader, RawConfig } from "./family.ts";
-import { isRecord } from "./fields.ts";
+import { isRecord, quote } from "./fields.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { glm4 } from "./glm4.ts";
@@ -73,6 +73,7 @@ export function specFromGguf(header: GgufHeader): SpecResult {
 }
 
 function unfamiliar(field: string, name: string): SpecResult {
-  const reason = `hwLedger does not know the architecture "${name.slice(0, 80)}" (${field}) yet`;
-  return { status: "unknown", architecture: name, reason, missing: [] };
+  const quoted = quote(name);
+  const reason = `hwLedger does not know the architecture ${quoted} (${field}) yet`;
+  return { status: "unknown", architecture: quoted.slice(1, -1), reason, missing: [] };
 }

@@ -1,7 +1,7 @@
 /** What a repository's own weights become when they are converted for llama.cpp and not quantized any further. */
 import type { PresetId } from "../parts/presets-table.ts";
 import type { RawConfig } from "./family.ts";
-import { isRecord } from "./fields.ts";
+import { isRecord, quote } from "./fields.ts";
 
 export interface PublishedWeights {
   readonly preset: PresetId;
@@ -31,7 +31,7 @@ export function publishedWeights(config: RawConfig): PublishedWeights {
   const known = BY_DTYPE.get(typeof dtype === "string" ? dtype.replace(/^torch\./, "") : dtype);
   const preset = known ?? UNSAID;
   if (!isRecord(quantization)) return { preset, warning: known === undefined ? unsaid(dtype) : null };
-  const name = typeof method === "string" ? method.slice(0, 40) : "some format";
+  const name = typeof method === "string" ? quote(method, 40).slice(1, -1) : "some format";
   return {
     preset,
     warning: `The repository's own weights are quantized (${name}), which llama.cpp does not load: planned as ${preset}, what a conversion makes of them.`,
@@ -39,6 +39,6 @@ export function publishedWeights(config: RawConfig): PublishedWeights {
 }
 
 function unsaid(dtype: unknown): string {
-  const says = typeof dtype === "string" ? `names the dtype ${JSON.stringify(dtype.slice(0, 40))}` : "names no dtype";
+  const says = typeof dtype === "string" ? `names the dtype ${quote(dtype, 40)}` : "names no dtype";
   return `config.json ${says}: planned as ${UNSAID}, 16 bits a weight.`;
 }

@@ -128,6 +128,14 @@ describe("specFromConfig", () => {
   });
 });
 
+test("a name from a file is short in a sentence, and commands no terminal", () => {
+  const result = specFromConfig({ model_type: `\u001b[2J\u009b2J${"z".repeat(1000)}` });
+  if (result.status !== "unknown") throw new Error("it is known");
+  const shown = `\\u001b[2J\ufffd2J${"z".repeat(73)}`;
+  expect(result.architecture).toBe(shown);
+  expect(result.reason).toBe(`hwLedger does not know the architecture "${shown}" (model_type) yet`);
+});
+
 test("specFromGguf does not know every architecture", () => {
   const header = { architecture: "rwkv7", metadata: new Map(), arrayLengths: new Map(), tensors: [] };
   expect(specFromGguf(header)).toEqual({
