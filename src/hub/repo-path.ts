@@ -6,7 +6,8 @@ export function isRepoPath(path: string): boolean {
   return (
     path.length > 0 &&
     path.length <= 1024 &&
-    !/[\\\0]/.test(path) &&
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal would obey them
+    !/[\\\u0000-\u001f\u007f-\u009f]/.test(path) &&
     path.split("/").every((part) => part !== "" && part !== "." && part !== "..")
   );
 }

@@ -28,8 +28,11 @@ describe("createHubClient", () => {
     expect(asked.length).toBe(100);
   });
 
-  test("a file whose path leads out of the repository is no answer", async () => {
-    const { client } = fake(() => [{ type: "file", oid: "0", size: 1, path: "../x" }]);
-    expect((await errorOf(client.files("o/n", SHA))).code).toBe("malformed");
-  });
+  test.each(["../x", "a//b", "a\\b", "a\u001b[2J.gguf", "a\u009b2J.gguf"])(
+    "a file at %p is no answer",
+    async (path) => {
+      const { client } = fake(() => [{ type: "file", oid: "0", size: 1, path }]);
+      expect((await errorOf(client.files("o/n", SHA))).code).toBe("malformed");
+    },
+  );
 });

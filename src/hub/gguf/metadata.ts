@@ -43,7 +43,7 @@ export async function readMetadata(cursor: Cursor, count: number): Promise<Metad
   const seen = new Set<string>();
   for (let i = 0; i < count; i++) {
     const key = await readKey(cursor);
-    if (seen.has(key)) throw cursor.broken(`it has the key ${JSON.stringify(key)} twice`);
+    if (seen.has(key)) throw cursor.broken(`it has the key ${quoted(key)} twice`);
     seen.add(key);
     if (!cursor.has(4)) await cursor.fill(4);
     const type = cursor.u32();
@@ -63,10 +63,15 @@ export async function readMetadata(cursor: Cursor, count: number): Promise<Metad
   return { values, arrayLengths };
 }
 
+/** A key may have 65,535 bytes: a sentence has room for its beginning. */
+function quoted(key: string): string {
+  return JSON.stringify(key.slice(0, 80));
+}
+
 function fixedType(cursor: Cursor, key: string, type: number): FixedType {
   const kind = FIXED[type];
   if (kind === null || kind === undefined) {
-    throw cursor.broken(`the value of ${JSON.stringify(key)} is of an unknown type (${type})`);
+    throw cursor.broken(`the value of ${quoted(key)} is of an unknown type (${type})`);
   }
   return kind;
 }
@@ -111,10 +116,10 @@ async function readArray(cursor: Cursor, key: string): Promise<ReadArray> {
   if (!cursor.has(12)) await cursor.fill(12);
   const type = cursor.u32();
   const length = cursor.u64();
-  if (type === ARRAY) throw cursor.broken(`the value of ${JSON.stringify(key)} is an array of arrays`);
+  if (type === ARRAY) throw cursor.broken(`the value of ${quoted(key)} is an array of arrays`);
   const bytesEach = type === STRING ? 8 : fixedType(cursor, key, type).size;
   if (length > cursor.remaining / bytesEach) {
-    throw cursor.broken(`the array ${JSON.stringify(key)} of ${length} values is longer than the rest of the file`);
+    throw cursor.broken(`the array ${quoted(key)} of ${length} values is longer than the rest of the file`);
   }
   if (type === STRING) return readStrings(cursor, length);
   if (length > MAX_KEPT_ARRAY) {
