@@ -1,17 +1,48 @@
 /** The one place where markup enters the page after it was loaded: Html of ours, never text. */
 import type { Html } from "../html.ts";
+import { markupEdits } from "./markup-edits.ts";
 
-const shown = new WeakMap<Element, string>();
+interface Shown {
+  readonly markup: string;
+  /** What the markup made; null until it is asked for. */
+  nodes: readonly Node[] | null;
+}
 
-/** Replaces what is inside, unless it is the same. @returns whether it changed */
-export function setHtml(element: Element, markup: Html): boolean {
+const shown = new WeakMap<Element, Shown>();
+
+/** Makes what is inside be `markup`: not at all when it is, by texts and attributes alone when only those differ. */
+export function setHtml(element: Element, markup: Html): void {
   const text = markup.toString();
-  if (shown.get(element) === text) return false;
-  shown.set(element, text);
+  const before = shown.get(element);
+  if (before?.markup === text) return;
+  if (before !== undefined && rewrite(element, before, text)) return;
+  shown.set(element, { markup: text, nodes: null });
   const range = document.createRange();
   range.selectNodeContents(element);
   element.replaceChildren(range.createContextualFragment(text));
+}
+
+function rewrite(element: Element, before: Shown, text: string): boolean {
+  const changes = markupEdits(before.markup, text);
+  if (changes === null) return false;
+  const nodes = before.nodes ?? nodesIn(element);
+  // Somebody else's node is among them: all is made anew.
+  if (nodes.length !== changes.nodes) return false;
+  for (const edit of changes.edits) {
+    const node = nodes[edit.node];
+    if (edit.kind === "text") {
+      if (node instanceof Text) node.data = edit.text;
+    } else if (node instanceof Element) node.setAttribute(edit.name, edit.value);
+  }
+  shown.set(element, { markup: text, nodes });
   return true;
+}
+
+function nodesIn(element: Element): readonly Node[] {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+  const nodes: Node[] = [];
+  while (walker.nextNode() !== null) nodes.push(walker.currentNode);
+  return nodes;
 }
 
 /** Writes a text node only when it differs: a live region would speak again. */
