@@ -1,7 +1,9 @@
 /** Models on disk: a GGUF file, or a folder with config.json. */
+
 import { basename, join } from "node:path";
 import { AppError } from "../errors.ts";
 import { specFromConfig } from "../math/arch/index.ts";
+import { UNNAMED_WEIGHTS } from "../math/model.ts";
 import { asFile } from "../math/parts/presets-recognise.ts";
 import { readTextFile, withFile } from "./byte-source.ts";
 import { parseConfigJson } from "./config-json.ts";
@@ -15,10 +17,10 @@ import { filesBelow } from "./shared-cache.ts";
 /** A .gguf file, or any part of a split one. */
 export async function openFile(path: string): Promise<OpenedModel> {
   const model = await readGgufModel(path, withFile);
-  const described = fromGguf(model);
+  const described = fromGguf(model, basename(path));
   const chosen: FileChoice = {
     // A file under a name that says nothing (Ollama's blobs) is named by what its header says.
-    name: quantOfPath(basename(path)) ?? typesOf(described) ?? basename(path),
+    name: quantOfPath(basename(path)) ?? weightsNameOf(described) ?? basename(path),
     format: "gguf",
     role: "model",
     paths: model.shards,
@@ -29,11 +31,10 @@ export async function openFile(path: string): Promise<OpenedModel> {
   return { ...onDisk("file", path), ...described, files: [chosen], chosen };
 }
 
-function typesOf({ spec, gguf }: ReturnType<typeof fromGguf>): string | null {
-  const fileType = gguf.metadata.get("general.file_type");
-  return spec.status === "ok"
-    ? (asFile(spec.spec, typeof fileType === "number" ? fileType : null).weights?.name ?? null)
-    : null;
+function weightsNameOf({ spec }: ReturnType<typeof fromGguf>): string | null {
+  if (spec.status !== "ok") return null;
+  const name = spec.spec.weights?.name ?? UNNAMED_WEIGHTS;
+  return name === UNNAMED_WEIGHTS ? (asFile(spec.spec).weights?.name ?? null) : name;
 }
 
 /** A folder with config.json; its safetensors are read as far as their headers go. */

@@ -72,7 +72,7 @@ async function fromChoice(
       : choice,
   );
   return {
-    ...fromGguf(model),
+    ...fromGguf(model, chosen.paths[0] ?? ""),
     files: safetensors === null ? sized : [...sized, safetensors],
     chosen: { ...chosen, bitsPerWeight: bitsPerWeight(chosen.bytes, model) },
     downloadBytes: chosen.bytes,

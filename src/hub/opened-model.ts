@@ -2,8 +2,10 @@
 import type { GgufHeader, RawConfig } from "../math/arch/family.ts";
 import { specFromGguf } from "../math/arch/index.ts";
 import type { SpecResult } from "../math/model.ts";
+import { presetOfFileType } from "../math/parts/presets-table.ts";
 import type { GgufModel } from "./gguf/read-model.ts";
 import type { FileChoice } from "./picker.ts";
+import { quantOfPath } from "./quant-name.ts";
 
 export const SAFETENSORS_INDEX = "model.safetensors.index.json";
 
@@ -36,8 +38,17 @@ export interface SafetensorsTotals {
   readonly elementsByDtype: Readonly<Record<string, number>> | null;
 }
 
-export function fromGguf({ header }: GgufModel) {
-  return { spec: specFromGguf(header), gguf: header, config: null } as const;
+/** @param path  the file's; a name such as Q4_K_M or UD-Q4_K_XL in it is what its weights are called */
+export function fromGguf({ header }: GgufModel, path: string) {
+  return { spec: withWeightsName(specFromGguf(header), header, path), gguf: header, config: null } as const;
+}
+
+/** By the name in the path, else by general.file_type; the types are the file's own in any case. */
+function withWeightsName(result: SpecResult, header: GgufHeader, path: string): SpecResult {
+  if (result.status !== "ok" || result.spec.tensorSource !== "file") return result;
+  const fileType = header.metadata.get("general.file_type");
+  const name = quantOfPath(path) ?? (typeof fileType === "number" ? presetOfFileType(fileType) : null);
+  return name === null ? result : { ...result, spec: { ...result.spec, weights: { name, basis: "exact" } } };
 }
 
 /** Bits of the files, metadata included, for one element of a tensor; null for a file without tensors. */

@@ -149,6 +149,9 @@ export interface ModelSpec {
   readonly weights: WeightsLabel | null;
 }
 
+/** The label of weights that came with a file and were given no name yet (parts/presets-recognise.ts finds one). */
+export const UNNAMED_WEIGHTS = "as the file has it";
+
 export interface WeightsLabel {
   readonly name: string;
   /** exact: read from a file, or llama-quantize's rule without importance matrix at a known build. */

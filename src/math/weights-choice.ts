@@ -1,4 +1,4 @@
-import type { ModelSpec } from "./model.ts";
+import { type ModelSpec, UNNAMED_WEIGHTS } from "./model.ts";
 import { assignPreset, weightsChoices } from "./parts/presets.ts";
 import { asFile } from "./parts/presets-recognise.ts";
 import { FOR_TRAINED_SO, isPresetId, PRESET_IDS, type PresetId } from "./parts/presets-table.ts";
@@ -17,7 +17,7 @@ const UNQUANTIZED = "BF16";
 
 /** By model, then by what its weights are: the file's own, or one of the presets. */
 const typed = new WeakMap<ModelSpec, Map<PresetId | typeof AS_FILE, TypedModel>>();
-const AS_FILE = "as the file has it";
+const AS_FILE = "file";
 
 /**
  * Gives every tensor its type: as the file has it, or as llama-quantize would make it from a preset's name. Kept per
@@ -42,10 +42,15 @@ function kept(spec: ModelSpec, what: PresetId | typeof AS_FILE): TypedModel {
   }
   let answer = ofSpec.get(what);
   if (answer === undefined) {
-    answer = what === AS_FILE ? checked(asFile(spec)) : quantized(spec, what);
+    answer = what === AS_FILE ? checked(named(spec)) : quantized(spec, what);
     ofSpec.set(what, answer);
   }
   return answer;
+}
+
+/** By the name that came with the file, else by what its types are. */
+function named(spec: ModelSpec): ModelSpec {
+  return spec.weights === null || spec.weights.name === UNNAMED_WEIGHTS ? asFile(spec) : spec;
 }
 
 function notAPreset(name: string, choices: readonly WeightsChoice[]): TypedModel {

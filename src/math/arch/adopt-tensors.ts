@@ -4,7 +4,7 @@
  * @source llama.cpp src/llama-model-loader.cpp check_tensor_dims, done_getting_tensors@v0.5.0
  */
 import { isGgmlType } from "../ggml-types.ts";
-import type { LayerSpec, ModelSpec, TensorRole, TensorSpec } from "../model.ts";
+import { type LayerSpec, type ModelSpec, type TensorRole, type TensorSpec, UNNAMED_WEIGHTS } from "../model.ts";
 import type { GgufHeader, GgufTensor } from "./family.ts";
 import { quote } from "./fields.ts";
 import { layerOf, roleOf } from "./roles.ts";
@@ -72,7 +72,7 @@ function distribute(
     mtpLayers: computed.mtpLayers.map(fill),
     outside,
     tensorSource: "file",
-    weights: { name: "as the file has it", basis: "exact" },
+    weights: { name: UNNAMED_WEIGHTS, basis: "exact" },
   };
   const warnings =
     extra.length === 0
