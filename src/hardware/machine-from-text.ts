@@ -156,7 +156,7 @@ function chooseRow(name: string, size: string | null): DeviceRow {
   const candidates = fitting.length === 0 ? rows : fitting;
   const [row, another] = candidates;
   if (row === undefined) {
-    throw new AppError("not_found", `Cannot use device "${name}": the device table has no such name`, {
+    throw new AppError("usage", `Cannot use device "${name}": the device table has no such name`, {
       hint: didYouMean(name, knownNames()) ?? HINT,
     });
   }

@@ -167,7 +167,9 @@ function isTight(plan: EnginePlan, total: number): boolean {
 function limitWarnings(plan: EnginePlan): string[] {
   return plan.slots.flatMap((device, i) =>
     plan.spare[i] === null && (plan.total[i] ?? 0) > 0
-      ? [`How much memory ${device.name} has is not known: taken as ample.`]
+      ? [
+          `The size of ${device.backend === "cpu" ? "system memory" : `the memory of ${device.name}`} is not known: taken as ample.`,
+        ]
       : [],
   );
 }

@@ -59,7 +59,7 @@ test("the text has the model, the rows and the total, and no escape codes off a 
 test.each([
   [["plon"], 2, 'Cannot run "plon": hwledger has no such command', "did you mean plan?"],
   [["plan"], 2, "Cannot plan without a MODEL", "org/name"],
-  [["plan", MODEL, "--device", "rtx4090"], 1, 'Cannot use device "rtx4090"', "did you mean rtx-4090"],
+  [["plan", MODEL, "--device", "rtx4090"], 2, 'Cannot use device "rtx4090"', "did you mean rtx-4090"],
   [["plan", MODEL, "--context", "-5"], 2, "Cannot plan with --context -5", ""],
   [["plan", MODEL, "--context", "1000000000"], 2, "Cannot plan with --context 1000000000", ""],
   [["plan", "/nowhere/model.gguf"], 1, 'Cannot read "/nowhere/model.gguf"', ""],
@@ -90,8 +90,8 @@ test.each([
 
 test("with --json an error is an object on standard error", () => {
   const { status, out, err } = runCli(["plan", MODEL, "--device", "rtx4090", "--json"]);
-  expect([status, out]).toEqual([1, ""]);
-  expect(errorObject.parse(JSON.parse(err))).toMatchObject({ code: "not_found" });
+  expect([status, out]).toEqual([2, ""]);
+  expect(errorObject.parse(JSON.parse(err))).toMatchObject({ code: "usage" });
   const usage = runCli(["plon", "--json"]);
   expect(usage.status).toBe(2);
   expect(errorObject.parse(JSON.parse(usage.err)).hint).toBe("did you mean plan?");

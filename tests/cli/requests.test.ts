@@ -49,7 +49,7 @@ test(
       undefined,
       "usage",
       "not_found",
-      "not_found",
+      "usage",
       undefined,
     ]);
     expect(answers[3]?.error?.hint).toBe("did you mean context?");

@@ -64,8 +64,8 @@ test("what a driver leaves is a range where nobody has seen it", () => {
 });
 
 test.each([
-  ["rtx4090", "not_found", "did you mean rtx-4090"],
-  ["RTX 3060", "not_found", "rtx-3060-12gb"],
+  ["rtx4090", "usage", "did you mean rtx-4090"],
+  ["RTX 3060", "usage", "rtx-3060-12gb"],
   ["geforce rtx 3060", "usage", "write rtx-3060-8gb or rtx-3060-12gb"],
   ["apple-m4-max-40c", "usage", "write apple-m4-max-40c:128GB"],
   ["apple-m4-max-40c:96GB", "usage", "write apple-m4-max-40c:128GB"],
@@ -83,7 +83,7 @@ test.each([
   ["rtx-4090+auto", "usage", ""],
   ["gaudi-3", "unsupported", ""],
   ["", "usage", ""],
-  ["+", "not_found", ""],
+  ["+", "usage", ""],
 ] as const)("%p is refused", (text, code, hint) => {
   let thrown: unknown;
   try {

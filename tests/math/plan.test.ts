@@ -103,7 +103,7 @@ describe("plan", () => {
   test("a device of unknown memory is planned as ample, and said to be", () => {
     const result = plan(inputOf({ machine: machineOf([device("gpu", null)], 64) }));
     expect(result.memory.by_device[0]?.free_bytes).toBeNull();
-    expect(result.warnings).toContain("How much memory gpu has is not known: taken as ample.");
+    expect(result.warnings).toContain("The size of the memory of gpu is not known: taken as ample.");
   });
 
   test("an unknown architecture: nothing but the bound that its files give", () => {
