@@ -3,7 +3,6 @@ import { OVERHEAD } from "./allocation.ts";
 import { explainCompute } from "./compute/explain.ts";
 import { cacheBytes, cellsOf, stateBytes, type Totals } from "./memory.ts";
 import type { Prepared } from "./prepare.ts";
-import { computeBasis } from "./range.ts";
 
 /** One line per term: what it is, the formula with this plan's numbers, what it comes to, and how well it is known. */
 export function explainLoad(prepared: Prepared, load: Totals): readonly string[] {
@@ -79,7 +78,6 @@ const PHASE_WORDS: Readonly<Record<string, string>> = { logits: "the head" };
 
 function explainComputeBuffers(prepared: Prepared, load: Totals): string[] {
   const { model, placement, machine, hostSlot } = prepared;
-  const basis = computeBasis(prepared);
   return prepared.slots.flatMap((device, i) => {
     const bytes = load.compute[i] ?? 0;
     if (bytes === 0) return [];
@@ -89,7 +87,7 @@ function explainComputeBuffers(prepared: Prepared, load: Totals): string[] {
     const rest = terms.slice(MOST_TERMS).reduce((sum, term) => sum + term.bytes, 0);
     if (rest > 0) written.push(formatBytes(rest));
     return [
-      `Compute on ${where}: fullest in ${PHASE_WORDS[phase] ?? phase}, ${written.join(" + ")} = ${formatBytes(bytes)} (${basis})`,
+      `Compute on ${where}: fullest in ${PHASE_WORDS[phase] ?? phase}, ${written.join(" + ")} = ${formatBytes(bytes)} (modelled)`,
     ];
   });
 }

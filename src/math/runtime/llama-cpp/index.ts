@@ -7,7 +7,7 @@ import { llamaCommand } from "./command.ts";
 import { explainLoad } from "./explain.ts";
 import { cacheBytes, layerColumns, spare, type Totals, totals } from "./memory.ts";
 import { type Prepared, prepare } from "./prepare.ts";
-import { computeBasis, loadRange } from "./range.ts";
+import { loadRange } from "./range.ts";
 import { resolveOptions } from "./resolve.ts";
 import { largestContext, mostGpuLayers, mostSequences } from "./solve.ts";
 import type { LlamaCppOptions } from "./types.ts";
@@ -90,7 +90,8 @@ function basisOf(prepared: Prepared): Record<Part, Basis> {
     weights_bytes: byRow ? "modelled" : (prepared.model.weights?.basis ?? "modelled"),
     kv_cache_bytes: "exact",
     state_bytes: "exact",
-    compute_bytes: computeBasis(prepared),
+    // The same as llama.cpp's own nearly always (docs/accuracy.md); which loads are not is not known beforehand.
+    compute_bytes: "modelled",
     output_bytes: "exact",
     overhead_bytes: "modelled",
   };

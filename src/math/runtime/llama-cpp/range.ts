@@ -1,4 +1,3 @@
-import type { Basis } from "../../result.ts";
 import { OVERHEAD } from "./allocation.ts";
 import { computeRange } from "./compute/range.ts";
 import type { Totals } from "./memory.ts";
@@ -29,12 +28,4 @@ export function loadRange(prepared: Prepared, load: Totals): { readonly low: num
     high += fixed + most + weights + (driver.high - driver.mid);
   }
   return { low: Math.round(low), high: Math.round(high) };
-}
-
-/**
- * exact where everything runs on the CPU: a real load printed the same. On accelerators only llama.cpp's own planner was
- * asked, with a device that has no hardware behind it: modelled.
- */
-export function computeBasis(prepared: Prepared): Basis {
-  return prepared.hostSlot === 0 ? "exact" : "modelled";
 }
