@@ -1,5 +1,6 @@
 import type { Machine } from "../../machine.ts";
 import type { TensorOverride } from "../../options.ts";
+import { isCostly } from "./costly-pattern.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
 export interface CompiledOverride {
@@ -13,12 +14,14 @@ function expertLayer(tensorName: string): number | null {
   return layer === undefined ? null : Number(layer);
 }
 
-/** "CPU" → the host's slot; "CUDA1", "Vulkan0" … → that accelerator; null for a buffer this machine has not. */
+/**
+ * "CPU" → the host's slot; an accelerator's id ("CUDA1", "Vulkan0", "MTL0") → its own; null for a buffer this machine has
+ * not. Letter for letter, as llama.cpp looks a name up. @source common/arg.cpp parse_tensor_buffer_overrides
+ */
 function slotOfBuffer(buffer: string, machine: Machine): number | null {
-  const accelerators = machine.accelerators.length;
-  if (/^cpu$/i.test(buffer)) return accelerators;
-  const index = /^(?:CUDA|ROCm|Vulkan|MTL|Metal)(\d+)$/i.exec(buffer)?.[1];
-  return index !== undefined && Number(index) < accelerators ? Number(index) : null;
+  if (buffer === "CPU") return machine.accelerators.length;
+  const slot = machine.accelerators.findIndex((device) => device.id === buffer);
+  return slot < 0 ? null : slot;
 }
 
 /** What is wrong with an override, as the end of a sentence; null when it can be used. */
@@ -26,10 +29,20 @@ export function refuseOverride(override: TensorOverride, machine: Machine): stri
   if (slotOfBuffer(override.buffer, machine) === null) return `this machine has no buffer "${override.buffer}"`;
   try {
     new RegExp(override.pattern);
-    return null;
   } catch {
     return `"${override.pattern}" is not a regular expression`;
   }
+  return isCostly(override.pattern) ? `"${override.pattern}" repeats too much to be matched in time` : null;
+}
+
+/** What an override's buffer may be called on this machine. */
+export function bufferNames(machine: Machine): readonly string[] {
+  return ["CPU", ...machine.accelerators.map((device) => device.id)];
+}
+
+/** The slot that the first override with a match names; null: the tensor stays where its layer is. */
+export function overriddenSlot(overrides: readonly CompiledOverride[], tensorName: string): number | null {
+  return overrides.find((override) => override.matches(tensorName))?.slot ?? null;
 }
 
 /** In order: the first match wins; --n-cpu-moe comes after what was given by hand, as llama.cpp appends it. */

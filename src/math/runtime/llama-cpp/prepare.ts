@@ -4,7 +4,7 @@ import { type AllocationRule, allocatedBytes, sizeWeights } from "../../parts/we
 import { outsidePlace } from "../../parts/weights-place.ts";
 import { ALLOCATION } from "./allocation.ts";
 import { type CacheGroup, groupCaches, groupStates, type StateGroup } from "./cache-groups.ts";
-import { compileOverrides } from "./overrides.ts";
+import { type CompiledOverride, compileOverrides, overriddenSlot } from "./overrides.ts";
 import { placeLayers, splitShares } from "./placement.ts";
 import { HOST, type LlamaCppOptions, type Placement } from "./types.ts";
 
@@ -96,8 +96,8 @@ function place(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Pr
     let moved = 0;
     if (overrides.length > 0) {
       for (const tensor of layer.tensors) {
-        const target = overrides.find((override) => override.matches(tensor.name))?.slot;
-        if (target === undefined || target === slot) continue;
+        const target = overriddenSlot(overrides, tensor.name);
+        if (target === null || target === slot) continue;
         own -= allocatedBytes(tensor, ruleOf(slot));
         const there = allocatedBytes(tensor, ruleOf(target));
         moved += there;
@@ -113,7 +113,7 @@ function place(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Pr
     layerWeights[i] = own + moved;
   }
 
-  const outside = placeOutside(model, placement, slotOf, ruleOf, hostSlot);
+  const outside = placeOutside(model, placement, overrides, slotOf, ruleOf, hostSlot);
   for (const part of outside) put(part.slot, part.bytes);
 
   const { groups, byLayer } = groupCaches(model, options, layerSlot, ruleOf);
@@ -149,12 +149,13 @@ function spreadRows(bytes: number, shares: Float32Array, put: (slot: number, byt
 /**
  * Tensors outside layers. The input's embedding stays in system memory always; a tied head is created a second time
  * unless both lie in the same kind of buffer; tables that every layer reads (rope factors) stand once on each device
- * that has a layer.
+ * that has a layer. An override takes any of them elsewhere, copies too; what lies in one buffer twice is created once.
  * @source src/llama-model.cpp, src/llama-model-loader.cpp@34af94cd9ab277632e27caeec2d41de2fd091b31
  */
 function placeOutside(
   model: ModelSpec,
   placement: Placement,
+  overrides: readonly CompiledOverride[],
   slotOf: (device: number) => number,
   ruleOf: (slot: number) => AllocationRule,
   hostSlot: number,
@@ -168,15 +169,17 @@ function placeOutside(
   for (let i = 0; i < model.layers.length; i++) layerSlots.add(slotOf(placement.layerDevice[i] ?? HOST));
   for (const tensor of model.outside) {
     const place = outsidePlace(tensor);
+    const forced = overriddenSlot(overrides, tensor.name);
     if (place === "input") {
-      add(tensor, hostSlot);
-      if (model.tiedEmbeddings && tensor.name === "token_embd.weight" && outputSlot !== hostSlot) {
-        add(tensor, outputSlot, "token_embd.weight as output");
+      const [input, output] = [forced ?? hostSlot, forced ?? outputSlot];
+      add(tensor, input);
+      if (model.tiedEmbeddings && tensor.name === "token_embd.weight" && output !== input) {
+        add(tensor, output, "token_embd.weight as output");
       }
-    } else if (place === "with-layers") {
+    } else if (place === "with-layers" && forced === null) {
       for (const slot of [...layerSlots].sort((a, b) => a - b)) add(tensor, slot);
     } else {
-      add(tensor, outputSlot);
+      add(tensor, forced ?? outputSlot);
     }
   }
   return parts;

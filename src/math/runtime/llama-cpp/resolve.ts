@@ -4,7 +4,7 @@ import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
 import { MIB } from "../../units.ts";
 import { MAX_SEQUENCES } from "./caches.ts";
-import { refuseOverride } from "./overrides.ts";
+import { bufferNames, refuseOverride } from "./overrides.ts";
 import { offloadableLayers } from "./placement.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
@@ -85,7 +85,7 @@ export function resolveOptions(model: ModelSpec, asked: PlanOptions, machine: Ma
     return {
       status: "refused",
       reason: `llama.cpp can't take --override-tensor ${override.pattern}=${override.buffer}: ${wrong}`,
-      hint: "give REGEX=CPU, or REGEX=CUDA0 for the first accelerator",
+      hint: `give a short pattern and one of ${bufferNames(machine).join(", ")}, as exps=CPU`,
     };
   }
   return {

@@ -93,6 +93,33 @@ describe("what lies where", () => {
     expect([...byName.layerWeights]).toEqual([...byNumber.layerWeights]);
   });
 
+  test("--override-tensor takes tensors outside the layers too: the head's 128256 · 4096 · 210/256 bytes leave the card", () => {
+    const ready = prepared(llama, one);
+    const moved = prepared(llama, one, { overrideTensor: [{ pattern: "^output\\.weight", buffer: "CPU" }] });
+    expect((moved.weights[1] ?? 0) - (ready.weights[1] ?? 0)).toBe(430940160);
+    expect((ready.weights[0] ?? 0) - (moved.weights[0] ?? 0)).toBe(430940160);
+  });
+
+  test("a tied embedding that an override sends to the card is there once, and nowhere else", () => {
+    const tied = { ...llama, outside: llama.outside.filter((t) => t.role === "embedding"), tiedEmbeddings: true };
+    const card = machineOf([device("CUDA0", 24)]);
+    const copies = (options: Partial<typeof NO_OPTIONS>) =>
+      prepared(tied, card, { gpuLayers: "all", ...options }).outside.map(({ name, slot }) => [name, slot]);
+    expect(copies({})).toEqual([
+      ["token_embd.weight", 1],
+      ["token_embd.weight as output", 0],
+    ]);
+    expect(copies({ overrideTensor: [{ pattern: "token_embd", buffer: "CUDA0" }] })).toEqual([
+      ["token_embd.weight", 0],
+    ]);
+  });
+
+  test("a buffer is found by its own name: Vulkan0 beside CUDA0 is the second card", () => {
+    const mixed = machineOf([device("CUDA0", 24), device("Vulkan0", 24, "vulkan")]);
+    const ready = prepared(llama, mixed, { overrideTensor: [{ pattern: "blk", buffer: "Vulkan0" }] });
+    expect(ready.weights[0]).toBe(0);
+  });
+
   test("rows split over two cards add up to the same bytes", () => {
     const two = machineOf([device("a", 24), device("b", 48)]);
     const byLayer = prepared(llama, two);
@@ -110,12 +137,28 @@ describe("what llama.cpp refuses", () => {
     ],
     ["more than 256 sequences", { sequences: 257 }, "at most 256"],
     ["a buffer that is not there", { overrideTensor: [{ pattern: "x", buffer: "CUDA7" }] }, "no buffer"],
+    ["another engine's name for it", { overrideTensor: [{ pattern: "x", buffer: "Vulkan0" }] }, "no buffer"],
+    ["letters of another size", { overrideTensor: [{ pattern: "x", buffer: "cpu" }] }, "no buffer"],
+    ["a pattern without end", { overrideTensor: [{ pattern: "(.+)+!", buffer: "CPU" }] }, "repeats too much"],
+    ["a choice repeated", { overrideTensor: [{ pattern: "(\\w|.)*!", buffer: "CPU" }] }, "repeats too much"],
+    ["many repetitions", { overrideTensor: [{ pattern: ".*.*.*.*.*!", buffer: "CPU" }] }, "repeats too much"],
     ["a pattern that is none", { overrideTensor: [{ pattern: "(", buffer: "CPU" }] }, "not a regular expression"],
     ["more shares than cards", { tensorSplit: [1, 1] }, "this machine has 1"],
   ])("%s", (_, options, words) => {
     const resolution = resolveOptions(llama, { ...NO_OPTIONS, ...options }, one);
     expect(resolution).toMatchObject({ status: "refused", reason: expect.stringContaining(words) });
   });
+});
+
+test.each([
+  "exps",
+  "blk\\.(1[0-9]|2[0-3])\\.ffn_.*_exps\\.weight",
+  "blk\\.\\d+\\.(?:attn|ffn)_.+",
+  "(?:ch)?exps",
+  "[(+*]{2}",
+])("llama.cpp takes the pattern %s, and so does a plan", (pattern) => {
+  const options = { ...NO_OPTIONS, overrideTensor: [{ pattern, buffer: "CPU" }] };
+  expect(resolveOptions(llama, options, one).status).toBe("ok");
 });
 
 describe("solvers", () => {
