@@ -65,6 +65,12 @@ const text = (what: string) =>
     .max(MAX_TEXT, { error: `at most ${MAX_TEXT} letters are wanted` });
 const flag = z.boolean({ error: "true or false is wanted" });
 
+/** llama.cpp reads shares as 32-bit floats and divides by their sum: neither 0 nor infinity says a share. */
+function hasFloatSum(shares: readonly number[]): boolean {
+  const sum = shares.reduce((total, share) => Math.fround(total + Math.fround(share)), 0);
+  return sum > 0 && Number.isFinite(sum);
+}
+
 /** Field by field as the contract has it; null is the same as left out. */
 export const planRequestSchema = z.strictObject({
   model: text("a model's name or path"),
@@ -98,7 +104,8 @@ export const planRequestSchema = z.strictObject({
         { error: "a list of numbers is wanted" },
       )
       .max(16, { error: "at most 16 numbers are wanted" })
-      .refine((shares) => shares.some((share) => share > 0), { error: "at least one number above 0 is wanted" }),
+      .refine((shares) => shares.some((share) => share > 0), { error: "at least one number above 0 is wanted" })
+      .refine(hasFloatSum, { error: "numbers that a 32-bit float holds are wanted" }),
   ),
   override_tensor: optional(text("REGEX=BUFFER")),
   tensor_parallel: optional(integer(1, 1024)),

@@ -21,6 +21,18 @@ test.each([
   [{ model: "m", context: 1.5 }, 'Cannot plan with "context" 1.5'],
   [{ model: "m", swa_full: "yes" }, 'Cannot plan with "swa_full" "yes": true or false is wanted'],
   [{ model: "m", tensor_split: "3,1" }, 'Cannot plan with "tensor_split" "3,1": a list of numbers is wanted'],
+  [
+    { model: "m", tensor_split: [0, 0] },
+    'Cannot plan with "tensor_split" [0,0]: at least one number above 0 is wanted',
+  ],
+  [
+    { model: "m", tensor_split: [1e39, 1] },
+    'with "tensor_split" [1e+39,1]: numbers that a 32-bit float holds are wanted',
+  ],
+  [
+    { model: "m", tensor_split: [1e-50, 0] },
+    'with "tensor_split" [1e-50,0]: numbers that a 32-bit float holds are wanted',
+  ],
   [{ model: "m", engine: "lama.cpp" }, 'Cannot plan with "engine" "lama.cpp": one of llama.cpp,'],
   [{ model: "x".repeat(5000) }, 'Cannot plan with "model" "xxx'],
 ] as const)("%p is refused", (value, message) => {

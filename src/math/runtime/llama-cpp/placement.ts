@@ -8,17 +8,18 @@ export function offloadableLayers(model: ModelSpec): number {
 }
 
 /**
- * Cumulated, normalised shares of the accelerators: --tensor-split, or their free memory where it is known for all, else
- * their size; computed in float32 as llama.cpp does, so that a layer on the border falls on the same side.
+ * Cumulated, normalised shares of the accelerators: --tensor-split, else their free memory or what stands for it; equal
+ * ones where that is not known of all, since a card of unknown size is not an empty one. Computed in float32 as llama.cpp
+ * does, so that a layer on the border falls on the same side.
  */
 export function splitShares(machine: Machine, tensorSplit: readonly number[] | null): Float32Array {
   const count = machine.accelerators.length;
   const shares = new Float32Array(count);
+  const free = machine.accelerators.map(plannableBytes);
+  const allKnown = free.every((bytes) => bytes !== null) && free.some((bytes) => bytes !== 0);
   let sum = 0;
   for (let i = 0; i < count; i++) {
-    const device = machine.accelerators[i];
-    const free = device === undefined ? null : plannableBytes(device);
-    const share = tensorSplit === null ? (free ?? 1) : (tensorSplit[i] ?? 0);
+    const share = tensorSplit === null ? (allKnown ? (free[i] ?? 0) : 1) : (tensorSplit[i] ?? 0);
     sum = Math.fround(sum + Math.fround(share));
     shares[i] = sum;
   }

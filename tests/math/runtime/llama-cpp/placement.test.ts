@@ -46,6 +46,13 @@ describe("which layer goes where", () => {
     expect([...placed.layerDevice].filter((d) => d === 0)).toHaveLength(11);
   });
 
+  test("a card of unknown size gets as much as the other, and full ones share alike", () => {
+    const onFirst = (machine: Machine) => [...place(llama, machine).layerDevice].filter((d) => d === 0).length;
+    expect(onFirst(machineOf([device("a", 24), device("b", null)]))).toBe(17);
+    const full = { ...device("a", 24), freeBytes: 0 };
+    expect(onFirst(machineOf([full, full]))).toBe(17);
+  });
+
   test("--split-mode none takes the first card only", () => {
     const placed = place(llama, machineOf([device("a", 24), device("b", 48)]), { splitMode: "none" });
     expect(new Set(placed.layerDevice)).toEqual(new Set([0]));
