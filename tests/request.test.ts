@@ -27,11 +27,11 @@ test.each([
   ],
   [
     { model: "m", tensor_split: [1e39, 1] },
-    'with "tensor_split" [1e+39,1]: numbers that a 32-bit float holds are wanted',
+    'Cannot plan with "tensor_split" [1e+39,1]: numbers that a 32-bit float holds are wanted',
   ],
   [
     { model: "m", tensor_split: [1e-50, 0] },
-    'with "tensor_split" [1e-50,0]: numbers that a 32-bit float holds are wanted',
+    'Cannot plan with "tensor_split" [1e-50,0]: numbers that a 32-bit float holds are wanted',
   ],
   [{ model: "m", engine: "lama.cpp" }, 'Cannot plan with "engine" "lama.cpp": one of llama.cpp,'],
   [{ model: "x".repeat(5000) }, 'Cannot plan with "model" "xxx'],
