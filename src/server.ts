@@ -15,7 +15,7 @@ import { assets } from "./web/assets.ts";
 import { errorJson, errorPage, statusOf, toAppError } from "./web/errors.ts";
 import { refusal, SECURITY_HEADERS } from "./web/guard.ts";
 import { keepFor } from "./web/keep-for.ts";
-import { listenOn, loopback, openInBrowser, stopSignal, writeRuntime } from "./web/listen.ts";
+import { listenOn, loopback, openInBrowser, stopSignal, urlOf, writeRuntime } from "./web/listen.ts";
 import type { PlanDeps } from "./web/plan/deps.ts";
 import { cannotAskExample, EXAMPLE_MODEL, openExample } from "./web/plan/example.ts";
 import { planRoutes } from "./web/plan/routes.ts";
@@ -58,7 +58,7 @@ export function createApp(deps: AppDeps) {
       return errorPage(known).toString();
     })
     .use(assets(deps.assetRoot))
-    .use(planRoutes(deps.plan, deps.version));
+    .use(planRoutes(deps.plan, deps.version, deps.report));
 }
 
 /** The plan page's needs, met by the hub, the hardware and the engines. */
@@ -125,7 +125,7 @@ export async function serve({ config, port, host, open }: ServeOptions): Promise
   });
   await app.modules;
   listening = listenOn(port, (wanted) => bind(app, hostname, wanted));
-  const url = `http://${hostname}:${listening}/`;
+  const url = urlOf(hostname, listening);
   const forget = writeRuntime(config.dataDir, { url, port: listening, pid: process.pid, version: VERSION });
   process.stdout.write(`hwLedger ${VERSION} serves ${url}\n`);
   if (open) openInBrowser(url, config.platform);

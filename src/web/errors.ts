@@ -29,6 +29,13 @@ export function toAppError(error: unknown): AppError {
   });
 }
 
+/** The same; what no one caused is told to the log, which is where its hint sends people. */
+export function reported(error: unknown, report: (error: unknown) => void): AppError {
+  const known = toAppError(error);
+  if (known.code === "internal") report(error);
+  return known;
+}
+
 export function errorBox(error: AppError): Html {
   return html`<div class="note-box err" role="alert"><h3>${error.message}</h3>${
     error.hint !== null && html`<p>${sentence(error.hint)}</p>`

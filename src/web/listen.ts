@@ -37,6 +37,11 @@ function taken(what: string): never {
   });
 }
 
+/** An IPv6 address stands in brackets. @source RFC 3986, 3.2.2 */
+export function urlOf(host: string, port: number): string {
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}/`;
+}
+
 export interface RuntimeFacts {
   readonly url: string;
   readonly port: number;

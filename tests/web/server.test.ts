@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
 import { ASSET_ROOT, bind, createApp, planDeps } from "../../src/server.ts";
-import { listenOn, loopback, writeRuntime } from "../../src/web/listen.ts";
+import { listenOn, loopback, urlOf, writeRuntime } from "../../src/web/listen.ts";
 import { LLAMA_GGUF, readyModels, TINY_LLAMA, textFile } from "../fakes/hub-models.ts";
 import { type FakeHub, startHub } from "../fakes/hub-server.ts";
 
@@ -87,7 +87,7 @@ describe("pages", () => {
     const { status, text } = await call("/plan");
     expect(status).toBe(200);
     expect(text).toContain("Which model?");
-    expect(text).toContain('href="/plan?model=example:gpt-oss-20b&amp;weights=MXFP4_MOE"');
+    expect(text).toContain('href="/plan?model=example:gpt-oss-20b"');
     const links = [...text.matchAll(/href="(\/[^"?]*)/g)].map((match) => match[1] ?? "");
     for (const link of new Set(links)) expect((await call(link)).status).toBe(200);
   });
@@ -124,7 +124,7 @@ describe("pages", () => {
   });
 
   test.each([
-    ["an unknown device", "model=example:gpt-oss-20b&device=rtx-4091", 404, "rtx-4090"],
+    ["an unknown device", "model=example:gpt-oss-20b&device=rtx-4091", 422, "rtx-4090"],
     ["a repository that is not there", "model=acme/nowhere", 404, "acme/nowhere"],
     ["a gated repository", "model=acme/gated", 403, "HF_TOKEN"],
     ["a file that is not there", "model=./nowhere.gguf", 404, "nowhere.gguf"],
@@ -205,7 +205,7 @@ describe("API", () => {
       `{"model":"${LLAMA_GGUF}:Q8_0","device":"24GiB"}`,
       "nonsense",
       "",
-      '{"model":"example:gpt-oss-20b","weights":"MXFP4_MOE","device":"8GiB","gpu_layers":"all"}',
+      '{"model":"example:gpt-oss-20b","device":"8GiB","gpu_layers":"all"}',
     ];
     const { text } = await call("/api/plan/batch", { method: "POST", body: lines.join("\n") });
     const answers = text
@@ -228,6 +228,34 @@ describe("API", () => {
     expect(api.components.schemas.PlanRequest.required).toEqual(["model"]);
     expect(api.components.schemas.PlanRequest.properties.context?.description).toContain("tokens");
   });
+});
+
+test("a fault of ours is in the log, whichever door it came through, and its words are on no page", async () => {
+  const fault = new TypeError("secret");
+  const log: unknown[] = [];
+  const broken = async () => {
+    throw fault;
+  };
+  const config = readConfig({ HWLEDGER_HOME: home, HOME: home, HWLEDGER_OFFLINE: "1" });
+  const plan = { ...planDeps(config), open: broken, ask: broken };
+  const faulty = createApp({ plan, version: "", port: () => 8477, assetRoot: ASSET_ROOT, report: (e) => log.push(e) });
+  await faulty.modules;
+  const doors = [
+    ["/api/plan", '{"model":"a/b"}'],
+    ["/api/plan", '{"model":"a/b","ask_engine":true}'],
+    ["/api/plan/batch", '{"model":"a/b"}'],
+    ["/plan/ask", "model=a/b"],
+    ["/plan?model=a/b&device=rtx-4060", null],
+  ] as const;
+  for (const [path, body] of doors) {
+    const headers = { host: HOST, "hx-request": "true" };
+    const request = new Request(
+      `http://${HOST}${path}`,
+      body === null ? { headers } : { method: "POST", headers, body },
+    );
+    expect(await (await faulty.handle(request)).text()).toMatch(/^(?!.*secret)[\s\S]*hwLedger failed on this request/);
+  }
+  expect(log).toEqual(doors.map(() => fault));
 });
 
 describe("files", () => {
@@ -286,6 +314,11 @@ describe("listening", () => {
     const file = join(home, "not-a-folder");
     writeFileSync(file, "");
     expect(writeRuntime(file, { url: "", port: 1, pid: 2, version: "3" })()).toBeUndefined();
+  });
+
+  test("an IPv6 address is written in brackets", () => {
+    expect(urlOf("::1", 8477)).toBe("http://[::1]:8477/");
+    expect(urlOf("127.0.0.1", 1)).toBe("http://127.0.0.1:1/");
   });
 
   test("no address but this machine's own", () => {

@@ -1,6 +1,6 @@
 /** POST /api/plan/batch: a JSON request a line in, a result a line out, in order, as they come. */
 import { AppError } from "../../errors.ts";
-import { errorJson, toAppError } from "../errors.ts";
+import { errorJson, reported } from "../errors.ts";
 import { parseJson } from "./json.ts";
 
 /** A line longer than this is no request. */
@@ -9,14 +9,18 @@ const MAX_LINE = 64 * 1024;
 export type AnswerLine = (value: unknown) => Promise<object>;
 
 /** A bad line answers with `"status":"error"` and does not stop the rest. */
-export function batchResponse(body: ReadableStream<Uint8Array> | null, answer: AnswerLine): Response {
+export function batchResponse(
+  body: ReadableStream<Uint8Array> | null,
+  answer: AnswerLine,
+  report: (error: unknown) => void,
+): Response {
   const lines = splitLines(body);
   const encoder = new TextEncoder();
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { value, done } = await lines.next();
       if (done === true) controller.close();
-      else controller.enqueue(encoder.encode(`${JSON.stringify(await answerLine(value, answer))}\n`));
+      else controller.enqueue(encoder.encode(`${JSON.stringify(await answerLine(value, answer, report))}\n`));
     },
     async cancel() {
       await lines.return(undefined);
@@ -25,12 +29,16 @@ export function batchResponse(body: ReadableStream<Uint8Array> | null, answer: A
   return new Response(stream, { headers: { "content-type": "application/x-ndjson" } });
 }
 
-async function answerLine(line: string | AppError, answer: AnswerLine): Promise<object> {
+async function answerLine(
+  line: string | AppError,
+  answer: AnswerLine,
+  report: (error: unknown) => void,
+): Promise<object> {
   try {
     if (line instanceof AppError) throw line;
     return await answer(parseJson(line));
   } catch (error) {
-    const { code, message, hint } = errorJson(toAppError(error));
+    const { code, message, hint } = errorJson(reported(error, report));
     return { schema: "hwledger.plan/1", status: "error", error: { code, message, hint } };
   }
 }

@@ -3,7 +3,7 @@ import { Elysia } from "elysia";
 import { AppError } from "../../errors.ts";
 import { plan } from "../../math/plan.ts";
 import { parseRequest } from "../../request.ts";
-import { errorBox, errorJson, statusOf, toAppError } from "../errors.ts";
+import { errorBox, errorJson, reported, statusOf } from "../errors.ts";
 import { type Html, html } from "../html.ts";
 import { askedAnswer } from "./asked.ts";
 import { batchResponse } from "./batch.ts";
@@ -20,7 +20,8 @@ import { planMain, planPage, searchPage, startPage } from "./view.ts";
 const MAX_BODY = 256 * 1024;
 const MOST_HITS = 12;
 
-export function planRoutes(deps: PlanDeps, version: string) {
+/** @param report told of errors that no one caused */
+export function planRoutes(deps: PlanDeps, version: string, report: (error: unknown) => void) {
   return new Elysia({ name: "plan" })
     .get("/", () => redirect("/plan"))
     .get("/plan", async ({ request }) => {
@@ -39,17 +40,18 @@ export function planRoutes(deps: PlanDeps, version: string) {
       "/plan/ask",
       async ({ request }) => {
         const form = formOf(new URLSearchParams(await bodyText(request)));
-        const { fragment, status } = await ask(form, deps);
+        const { fragment, status } = await ask(form, deps, report);
         if (isFragment(request)) return page(fragment, status);
         const { page: shown } = await loadPage(form, deps);
         return page(planPage({ ...shown, asked: fragment }), status);
       },
       { parse: "none" },
     )
-    .post("/api/plan", async ({ request }) => await answer(await bodyText(request), deps), { parse: "none" })
+    .post("/api/plan", async ({ request }) => await answer(await bodyText(request), deps, report), { parse: "none" })
     .post(
       "/api/plan/batch",
-      ({ request }) => batchResponse(request.body, async (value) => plan((await deps.open(parseRequest(value))).input)),
+      ({ request }) =>
+        batchResponse(request.body, async (value) => plan((await deps.open(parseRequest(value))).input), report),
       { parse: "none" },
     )
     .get("/api/openapi.json", () => Response.json(openApi(version)));
@@ -79,14 +81,14 @@ async function bodyText(request: Request): Promise<string> {
   return text;
 }
 
-async function answer(text: string, deps: PlanDeps): Promise<Response> {
+async function answer(text: string, deps: PlanDeps, report: (error: unknown) => void): Promise<Response> {
   try {
     const asked = parseRequest(parseJson(text));
     const result = asked.askEngine ? await deps.ask(asked) : plan((await deps.open(asked)).input);
     if (result.error === undefined) return Response.json(result);
     throw new AppError("usage", result.error.message, { hint: result.error.hint });
   } catch (error) {
-    const known = toAppError(error);
+    const known = reported(error, report);
     return Response.json(errorJson(known), { status: statusOf(known) });
   }
 }
@@ -106,7 +108,11 @@ async function find(asked: string, deps: PlanDeps): Promise<Found> {
   }
 }
 
-async function ask(form: FormValues, deps: PlanDeps): Promise<{ readonly fragment: Html; readonly status: number }> {
+async function ask(
+  form: FormValues,
+  deps: PlanDeps,
+  report: (error: unknown) => void,
+): Promise<{ readonly fragment: Html; readonly status: number }> {
   const checked = requestOfForm(form);
   if (checked.status === "wrong") {
     return { fragment: html`<p class="fielderr">${Object.values(checked.errors).join(" ")}</p>`, status: 422 };
@@ -114,7 +120,7 @@ async function ask(form: FormValues, deps: PlanDeps): Promise<{ readonly fragmen
   try {
     return { fragment: askedAnswer(await deps.ask(checked.request)), status: 200 };
   } catch (error) {
-    const known = toAppError(error);
+    const known = reported(error, report);
     return { fragment: errorBox(known), status: statusOf(known) };
   }
 }
