@@ -5,8 +5,8 @@
 
 import { GGML_TYPES } from "../../../ggml-types.ts";
 import type { AttentionMixer, LatentMixer } from "../../../model.ts";
-import { type Extent, type GraphNode, type Size, sizeOf, stridedSize } from "./graph.ts";
-import type { LayerContext, Source } from "./step.ts";
+import { type Extent, type GraphNode, type Size, type Source, sizeOf, stridedSize } from "./graph.ts";
+import type { LayerContext } from "./step.ts";
 
 export interface AttentionTraits {
   /** The model has two caches, one for its windows: keys go into the graph before values. */
@@ -52,7 +52,7 @@ function projections(at: LayerContext, mixer: AttentionMixer, input: GraphNode):
 function positioned(at: LayerContext, heads: number, mixer: AttentionMixer, norm: string, input: Source): GraphNode {
   const extents = [mixer.headDimK, heads, at.step.tokens];
   const normed = at.has(`${norm}.weight`) ? at.norm(norm, input, extents) : input;
-  return at.op("rope", "rope", extents, [normed, at.inputs.positions, ...at.inputs.ropeFactors(at.home)]);
+  return at.op("rope", "rope", extents, [normed, at.inputs.positions, ...at.inputs.ropeFactors]);
 }
 
 /** One matrix gives query and gate; the gate waits until attention is done. */
@@ -237,10 +237,11 @@ export function latentAttention(at: LayerContext, mixer: LatentMixer, input: Gra
   graph.expand(key);
   const cache = at.cache("cache k");
   at.store("store k", [graph.view(key), inputs.keyRows("full"), cache]);
-  const cached = graph.view(cache, cacheView(at, row, "full", step.kvTypeK), { type: step.kvTypeK, elements: row });
+  const rows = cacheView(at, row, "full", step.kvTypeK);
+  const cached = graph.view(cache, rows, { type: step.kvTypeK, elements: row });
   // The values are the front of each row: all but the end of the last one.
   const { blockBytes, blockElements } = GGML_TYPES[step.kvTypeK];
-  const values = { ...cached.size, fixed: (-ropeDim * blockBytes) / blockElements };
+  const values = { ...rows, fixed: (-ropeDim * blockBytes) / blockElements };
   const value = step.flashAttention
     ? graph.view(cache, values)
     : graph.node("values turned", "op", ["full", kvLoraRank], [graph.view(cache, values)], {

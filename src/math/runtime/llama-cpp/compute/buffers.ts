@@ -17,10 +17,11 @@
  */
 import type { Device } from "../../../machine.ts";
 import type { ModelSpec } from "../../../model.ts";
-import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "../types.ts";
+import { type CacheShape, type ComputeBuffers, HOST, type LlamaCppOptions, type Placement } from "../types.ts";
+import { assemble, type Site } from "./assembly.ts";
 import { type BufferRule, bufferRule } from "./backends.ts";
-import { buildGraph } from "./decoder.ts";
-import { chooseLayers } from "./layers.ts";
+import { StepParts } from "./decoder.ts";
+import { chooseLayers, kindsOf } from "./layers.ts";
 import { compile, type Program, peakBytes } from "./program.ts";
 import { schedule } from "./schedule.ts";
 import type { Step } from "./step.ts";
@@ -177,11 +178,11 @@ export function makePrograms(
       kvTypeK: options.kvTypeK,
       kvTypeV: options.kvTypeV,
     };
-    const graph = buildGraph(model, step, placement, chosen);
-    const ties = step.tokens < 32 || placement.allOffloaded ? placement.layerDevice : null;
-    const steps = schedule(graph, { rules, pipelined: placement.pipelined, ties });
+    const parts = partsOf(model, step);
+    const assembly = assemble(parts.shared, sitesOf(model, parts, placement, chosen, rules.length - 1), rules.length);
+    const tied = step.tokens < 32 || placement.allOffloaded;
     return compile(
-      steps,
+      schedule(assembly, { rules, pipelined: placement.pipelined, tied }),
       rules.map((rule) => rule.alignment),
     );
   };
@@ -189,4 +190,47 @@ export function makePrograms(
     prompt: make(caches.stepTokens, Math.min(caches.stepTokens, options.outputs)),
     decode: rules.length === 1 || placement.allOffloaded ? null : make(S, S),
   };
+}
+
+/** Steps whose parts are kept for each model: a slider of GPU layers needs two, one of sequences two for each number. */
+const KEPT_STEPS = 8;
+
+const keptParts = new WeakMap<ModelSpec, Map<string, StepParts>>();
+
+function partsOf(model: ModelSpec, step: Step): StepParts {
+  let bySteps = keptParts.get(model);
+  if (bySteps === undefined) {
+    bySteps = new Map();
+    keptParts.set(model, bySteps);
+  }
+  const key = Object.values(step).join();
+  let parts = bySteps.get(key);
+  if (parts === undefined) {
+    parts = new StepParts(model, step);
+    if (bySteps.size >= KEPT_STEPS) bySteps.clear();
+    bySteps.set(key, parts);
+  }
+  return parts;
+}
+
+/** @param chosen indexes of the layers to build, in order; the last of the model's layers has to be the last of them */
+function sitesOf(
+  model: ModelSpec,
+  parts: StepParts,
+  { layerDevice, outputDevice, expertsOnHost }: Placement,
+  chosen: readonly number[],
+  host: number,
+): readonly Site[] {
+  const number = (device: number | undefined): number => (device === undefined || device === HOST ? host : device);
+  const output = number(outputDevice);
+  const { shape } = kindsOf(model);
+  const sites: Site[] = [{ part: parts.begin(), layer: null, devices: [host, host, host, output] }];
+  for (const i of chosen) {
+    const device = number(layerDevice[i]);
+    const experts = expertsOnHost[i] === 1 ? host : device;
+    const part = parts.layer(i, shape[i] ?? 0);
+    sites.push({ part, layer: model.layers[i] ?? null, devices: [device, experts, host, output] });
+  }
+  sites.push({ part: parts.end(), layer: null, devices: [host, host, host, output] });
+  return sites;
 }

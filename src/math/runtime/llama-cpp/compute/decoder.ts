@@ -4,76 +4,127 @@
  */
 
 import { isQuantized } from "../../../ggml-types.ts";
-import type { ModelSpec } from "../../../model.ts";
+import type { ModelSpec, TensorSpec } from "../../../model.ts";
 import type { KvType } from "../../../options.ts";
-import { HOST, type Placement } from "../types.ts";
+import type { Shared } from "./assembly.ts";
 import { attention, latentAttention } from "./attention.ts";
+import { GraphBuilder } from "./builder.ts";
 import { dense, experts } from "./feed-forward.ts";
-import { GraphBuilder, type GraphNode, sizeOf } from "./graph.ts";
+import { type GraphNode, type Source, sizeOf } from "./graph.ts";
+import { type Part, partOf } from "./part.ts";
 import { gatedDelta, mamba2 } from "./state.ts";
-import { LayerContext, type Source, type Step, type StepInputs, weightNode } from "./step.ts";
+import { LayerContext, type Step, type StepInputs, TIED } from "./step.ts";
 import { GRAPH_TRAITS, type GraphTraits } from "./traits.ts";
 
-/**
- * @param chosen indexes of the layers to build, in order; the last of the model's layers has to be the last of them
- */
-export function buildGraph(
-  model: ModelSpec,
-  step: Step,
-  placement: Placement,
-  chosen: readonly number[],
-): GraphBuilder {
-  const graph = new GraphBuilder();
-  const traits = GRAPH_TRAITS[model.family];
-  const { embeddingLength: E, vocabularySize } = model;
-  const outside = new Map(model.outside.map((t) => [t.name, t]));
-  const inputs = stepInputs(graph, model, step);
-  const twoCaches = model.layers.some((l) => l.mixers.some((m) => "window" in m && m.window !== null));
+/** The parts of one step's graph, each built when it is asked for first. */
+export class StepParts {
+  readonly shared: Shared;
+  readonly #model: ModelSpec;
+  readonly #step: Step;
+  readonly #graph = new GraphBuilder();
+  readonly #traits: GraphTraits;
+  readonly #inputs: StepInputs;
+  readonly #twoCaches: boolean;
+  readonly #layers = new Map<number, Part>();
+  #begin: Part | null = null;
+  #end: Part | null = null;
 
-  const table = weightNode(graph, "token_embd.weight", outside.get("token_embd.weight") ?? null, HOST);
-  let current = graph.node("embedding", "get-rows", [E, step.tokens], [table, graph.input("tokens", 4, [step.tokens])]);
-  graph.expand(current);
-  // The step may be given embeddings instead: their place is kept, though nothing reads it.
-  graph.expand(graph.input("embeddings", 4, [E, step.tokens]));
-  if (traits.embeddingScaled) current = graph.node("embedding scaled", "in-place", [E, step.tokens], [current]);
-
-  for (const index of chosen) {
-    const layer = model.layers[index];
-    if (layer === undefined) continue;
-    const home = placement.layerDevice[index] ?? HOST;
-    const at = new LayerContext(graph, step, inputs, layer, home, placement.expertsOnHost[index] === 1 ? HOST : home);
-    const last = index === model.layers.length - 1;
-    const build = traits.parallel ? parallelLayer : sequentialLayer;
-    current = build(at, E, current, traits, last, twoCaches);
+  constructor(model: ModelSpec, step: Step) {
+    this.#model = model;
+    this.#step = step;
+    this.#traits = GRAPH_TRAITS[model.family];
+    this.#twoCaches = model.layers.some((l) => l.mixers.some((m) => "window" in m && m.window !== null));
+    this.#inputs = stepInputs(this.#graph, model, step);
+    this.shared = this.#graph.share(this.#inputs.ropeFactors[0] ?? null);
   }
 
-  graph.phase = "logits";
-  const home = placement.outputDevice;
-  const head = outside.get("output.weight") ?? outside.get("token_embd.weight") ?? null;
-  const norm = weightNode(graph, "output_norm.weight", outside.get("output_norm.weight") ?? null, home);
-  const headWeight = weightNode(graph, "output.weight", head, home);
-  let rows = step.outputs;
-  if (traits.outputsAt === "norm") rows = step.tokens;
-  if (traits.outputsAt === "end") current = pick(at0(graph, inputs), E, { ...current, output: true }, step.outputs);
-  const normed = graph.node("output norm", traits.layerNorm ? "op" : "in-place", [E, rows], [current]);
-  let result = graph.node("output normed", "in-place", [E, rows], [normed, norm], { output: true });
-  if (traits.outputsAt === "norm") {
-    result = graph.node("output picked", "get-rows", [E, step.outputs], [result, inputs.outputIds], { output: true });
+  /** What comes before the layers. */
+  begin(): Part {
+    this.#begin ??= this.#buildBegin();
+    return this.#begin;
   }
-  graph.expand(graph.node("logits", "matmul", [vocabularySize, step.outputs], [headWeight, result], { output: true }));
-  return graph;
+
+  /** @param kind the same for layers that are alike in all but where they lie and their weights' types */
+  layer(index: number, kind: number): Part {
+    const last = index === this.#model.layers.length - 1;
+    const key = 2 * kind + (last ? 1 : 0);
+    const known = this.#layers.get(key);
+    if (known !== undefined) return known;
+    const made = this.#buildLayer(index, last);
+    this.#layers.set(key, made);
+    return made;
+  }
+
+  /** What comes after the layers. */
+  end(): Part {
+    this.#end ??= this.#buildEnd();
+    return this.#end;
+  }
+
+  #buildBegin(): Part {
+    const graph = this.#graph;
+    const extents = [this.#model.embeddingLength, this.#step.tokens];
+    graph.phase = "inputs";
+    const table = graph.weight("token_embd.weight", this.#outside("token_embd.weight"), "host");
+    const embedding = graph.node("embedding", "get-rows", extents, [table, this.#inputs.tokens]);
+    graph.expand(embedding);
+    // The step may be given embeddings instead: their place is kept, though nothing reads it.
+    graph.expand(this.#inputs.embeddings);
+    const scaled = this.#traits.embeddingScaled;
+    const result = scaled ? graph.node("embedding scaled", "in-place", extents, [embedding]) : embedding;
+    return this.#finish(null, result);
+  }
+
+  #buildLayer(index: number, last: boolean): Part {
+    const layer = this.#model.layers[index];
+    const { embeddingLength: E } = this.#model;
+    const graph = this.#graph;
+    graph.phase = "attention";
+    const input = graph.input("input", 4, [E, this.#step.tokens]);
+    if (layer === undefined) return this.#finish(input, input);
+    const at = new LayerContext(graph, this.#step, this.#inputs, layer);
+    const build = this.#traits.parallel ? parallelLayer : sequentialLayer;
+    return this.#finish(input, build(at, E, input, this.#traits, last, this.#twoCaches));
+  }
+
+  #buildEnd(): Part {
+    const { embeddingLength: E, vocabularySize } = this.#model;
+    const { outputsAt, layerNorm } = this.#traits;
+    const { tokens, outputs } = this.#step;
+    const { outputIds } = this.#inputs;
+    const graph = this.#graph;
+    graph.phase = "logits";
+    const head = this.#outside("output.weight") ?? this.#outside("token_embd.weight");
+    const norm = graph.weight("output_norm.weight", this.#outside("output_norm.weight"), "output");
+    const headWeight = graph.weight("output.weight", head, "output");
+    const picked = outputsAt === "attention" || outputsAt === "sum";
+    const input = graph.input("input", 4, [E, picked ? outputs : tokens]);
+    const current = outputsAt === "end" ? graph.node("picked", "get-rows", [E, outputs], [input, outputIds]) : input;
+    const rows = outputsAt === "norm" ? tokens : outputs;
+    const normed = graph.node("output norm", layerNorm ? "op" : "in-place", [E, rows], [current]);
+    let result = graph.node("output normed", "in-place", [E, rows], [normed, norm], OUTPUT);
+    if (outputsAt === "norm") {
+      result = graph.node("output picked", "get-rows", [E, outputs], [result, outputIds], OUTPUT);
+    }
+    graph.expand(graph.node("logits", "matmul", [vocabularySize, outputs], [headWeight, result], OUTPUT));
+    return this.#finish(input, null, outputsAt === "end");
+  }
+
+  /** What leads to the result is computed when the next part asks for it. */
+  #finish(input: GraphNode | null, result: GraphNode | null, keepsInput = false): Part {
+    this.#graph.endBody();
+    if (result !== null) this.#graph.expand(result);
+    return partOf(this.#graph.take(), { input, result, keepsInput });
+  }
+
+  #outside(name: string): TensorSpec | null {
+    return this.#model.outside.find((tensor) => tensor.name === name) ?? null;
+  }
 }
 
-interface Picking {
-  readonly graph: GraphBuilder;
-  readonly inputs: StepInputs;
-}
+const OUTPUT = { output: true } as const;
 
-function at0(graph: GraphBuilder, inputs: StepInputs): Picking {
-  return { graph, inputs };
-}
-
-function pick({ graph, inputs }: Picking, width: number, from: Source, rows: number): GraphNode {
+function pick({ graph, inputs }: LayerContext, width: number, from: Source, rows: number): GraphNode {
   return graph.node("picked", "get-rows", [width, rows], [from, inputs.outputIds]);
 }
 
@@ -107,9 +158,7 @@ const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
   if (at.layer.feedForward.kind === "none") return sum;
   let out = feedForward(at, E, at.norm(ownNorm ? "ffn_norm" : "post_attention_norm", sum, [E, rows]), rows, traits);
   if (hasNorm(at, "post_ffw_norm")) {
-    const normed = at.graph.node("norm", "in-place", [E, rows], [out], {
-      tiedTo: traits.freePostNorm ? null : at.layer.index,
-    });
+    const normed = at.graph.node("norm", "in-place", [E, rows], [out], traits.freePostNorm ? null : TIED);
     out = at.op("feed-forward normed", "in-place", [E, rows], [normed, at.weight("post_ffw_norm.weight")]);
   }
   return at.op("layer out", "in-place", [E, rows], traits.residualFirst ? [sum, out] : [out, sum]);
@@ -196,9 +245,10 @@ function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInpu
     isQuantized(type) && row !== null ? graph.input("rotation", 4, [row, row]) : null;
   const stateRows = graph.input("state rows", 4, [step.sequences]);
   return {
+    tokens: graph.input("tokens", 4, [T]),
+    embeddings: graph.input("embeddings", 4, [model.embeddingLength, T]),
     positions: graph.input("positions", 4, [T * positions]),
     outputIds: graph.input("output ids", 4, [step.outputs]),
-    ropeFactors: ropeFactors(graph, model),
     ownRows: graph.view(stateRows),
     otherRows: graph.view(stateRows, sizeOf(4, [0])),
     mask: both((kind) => graph.input("mask", step.flashAttention ? 2 : 4, [kind, T])),
@@ -206,18 +256,14 @@ function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInpu
     valueRows: both(() => graph.input("value rows", 8, [step.flashAttention ? T : T * valueWidth])),
     keyRotation: both(rotation(step.kvTypeK, headDimK % 64 === 0 && headDimK > 0 ? lowestPower(headDimK) : null)),
     valueRotation: both(rotation(step.kvTypeV, headDimV % 64 === 0 && headDimV > 0 ? 64 : null)),
+    ropeFactors: ropeFactors(graph, model),
   };
 }
 
-function ropeFactors(graph: GraphBuilder, model: ModelSpec): StepInputs["ropeFactors"] {
+function ropeFactors(graph: GraphBuilder, model: ModelSpec): readonly GraphNode[] {
   const tensor = model.outside.find((t) => t.name === "rope_freqs.weight" || t.name === "rope_factors_long.weight");
-  if (tensor === undefined) return () => [];
-  const byHome = new Map<number, readonly GraphNode[]>();
-  return (home) => {
-    const made = byHome.get(home) ?? [weightNode(graph, tensor.name, tensor, home)];
-    byHome.set(home, made);
-    return made;
-  };
+  graph.phase = "attention";
+  return tensor === undefined ? [] : [graph.weight(tensor.name, tensor, "layer")];
 }
 
 /** The largest power of two that divides n. */

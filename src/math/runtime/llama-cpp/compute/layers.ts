@@ -10,7 +10,7 @@ interface Kinds {
 
 const known = new WeakMap<ModelSpec, Kinds>();
 
-function kindsOf(model: ModelSpec): Kinds {
+export function kindsOf(model: ModelSpec): Kinds {
   const before = known.get(model);
   if (before !== undefined) return before;
   const made = { shape: number_(model.layers, shapeKey), typed: number_(model.layers, typedKey) };

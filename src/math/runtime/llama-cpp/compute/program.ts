@@ -4,7 +4,9 @@
  * @source ggml/src/ggml-alloc.c ggml_gallocr_alloc_graph_impl, ggml_dyn_tallocr_alloc, ggml_dyn_tallocr_free_bytes at llama.cpp v0.5.0
  */
 import type { Size } from "./graph.ts";
-import type { Schedule, Tensor } from "./schedule.ts";
+import { IN_PLACE, OUTPUT, OWNED } from "./part.ts";
+import type { Schedule } from "./schedule.ts";
+import { type Described, describe } from "./tensor.ts";
 
 /** One device's sequence: i >= 0 takes slot i, ~i gives it back. */
 export interface Program {
@@ -12,19 +14,12 @@ export interface Program {
   /** By slot: index into the sizes. */
   readonly sizeOf: Int32Array;
   readonly sizes: readonly Size[];
-  /** By slot: who took it first. */
-  readonly owners: readonly Tensor[];
+  /** By slot: the tensor that took it first; ~tensor: for another step of the pipeline. */
+  readonly owners: Int32Array;
+  readonly schedule: Pick<Schedule, "assembly" | "copies" | "sizes">;
   readonly alignment: number;
   /** Peaks that were asked for before, by lengths of the caches. */
   readonly known: Map<number, number>;
-}
-
-interface State {
-  children: number;
-  /** Holds memory; the slot and device may have been another tensor's. */
-  allocated: boolean;
-  slot: number;
-  device: number;
 }
 
 /**
@@ -32,75 +27,84 @@ interface State {
  * @param alignments in bytes, by device
  */
 export function compile(schedule: Schedule, alignments: readonly number[]): readonly Program[] {
-  const states = new Map<Tensor, State>();
-  const stateOf = (tensor: Tensor): State => {
-    const known = states.get(tensor);
-    if (known !== undefined) return known;
-    const made = { children: 0, allocated: false, slot: -1, device: tensor.device };
-    states.set(tensor, made);
-    return made;
-  };
+  const { device, bits, sizes, leaves, steps, sources, sourcesEnd, copies, assembly } = schedule;
+  const count = device.length;
+  const children = new Int32Array(count);
+  const allocated = new Uint8Array(count);
+  /** Memory may have been another tensor's: its slot, and the device that the slot is on. */
+  const slots = new Int32Array(count);
+  const slotDevice = new Int16Array(count);
   const builders = alignments.map(() => new ProgramBuilder());
-  const take = (tensor: Tensor): void => {
-    const state = stateOf(tensor);
-    if (state.allocated || !tensor.owned) return;
-    state.allocated = true;
-    for (const { tensor: parent, direct } of tensor.inPlace ? tensor.sources : []) {
-      const above = stateOf(parent);
-      if (!direct || !above.allocated || parent.output || parent.layout !== tensor.layout || above.children !== 1)
-        continue;
-      state.slot = above.slot;
-      state.device = above.device;
-      above.allocated = false;
-      return;
-    }
-    state.slot = builders[tensor.device]?.take(tensor) ?? -1;
+  const takeSlot = (tensor: number, owner: number): void => {
+    const on = device[tensor] as number;
+    allocated[tensor] = 1;
+    slotDevice[tensor] = on;
+    slots[tensor] = builders[on]?.take(sizes[tensor], owner) ?? 0;
   };
-  const release = (tensor: Tensor): void => {
-    const state = stateOf(tensor);
-    state.children--;
-    if (state.children > 0 || !state.allocated || tensor.output) return;
-    state.allocated = false;
-    builders[state.device]?.give(state.slot);
+  const release = (tensor: number): void => {
+    const left = (children[tensor] as number) - 1;
+    children[tensor] = left;
+    if (left > 0 || allocated[tensor] === 0 || ((bits[tensor] as number) & OUTPUT) !== 0) return;
+    allocated[tensor] = 0;
+    builders[slotDevice[tensor] as number]?.give(slots[tensor] as number);
+  };
+  /** The first source that the node can take over from; -1: none. */
+  const takenOver = (from: number, to: number): number => {
+    for (let j = from; j < to; j++) {
+      const source = sources[j] as number;
+      const parent = source >> 1;
+      const fits = (source & 1) === 1 && allocated[parent] === 1 && children[parent] === 1;
+      if (fits && ((bits[parent] as number) & OUTPUT) === 0) return parent;
+    }
+    return -1;
   };
 
-  for (const leaf of schedule.leaves) take(leaf);
-  for (const step of schedule.steps) {
-    if (step.kind === "copy") stateOf(step.from).children++;
-    else for (const { tensor } of step.tensor.sources) stateOf(tensor).children++;
+  for (const leaf of leaves) {
+    if (leaf < 0) builders[device[~leaf] as number]?.take(sizes[~leaf], leaf);
+    else takeSlot(leaf, leaf);
   }
-  for (const step of schedule.steps) {
-    if (step.kind === "copy") {
+  for (const source of sources) children[source >> 1] = (children[source >> 1] as number) + 1;
+  for (const { from } of copies) children[from] = (children[from] as number) + 1;
+
+  let node = 0;
+  let from = 0;
+  for (const step of steps) {
+    if (step < 0) {
       // The source's memory is needed until here, then the copy's begins.
-      release(step.from);
-      take(step.tensor);
+      release(copies[~step - assembly.count]?.from ?? 0);
+      if (allocated[~step] === 0) takeSlot(~step, ~step);
       continue;
     }
-    take(step.tensor);
-    for (const { tensor } of step.tensor.sources) release(tensor);
+    const to = sourcesEnd[node++] as number;
+    const is = bits[step] as number;
+    if ((is & OWNED) !== 0) {
+      const parent = (is & IN_PLACE) === 0 ? -1 : takenOver(from, to);
+      if (parent === -1) takeSlot(step, step);
+      else {
+        allocated[step] = 1;
+        slots[step] = slots[parent] as number;
+        slotDevice[step] = slotDevice[parent] as number;
+        allocated[parent] = 0;
+      }
+    }
+    for (let j = from; j < to; j++) release((sources[j] as number) >> 1);
+    from = to;
   }
-  return builders.map((builder, i) => builder.build(alignments[i] ?? 1));
+  return builders.map((builder, i) => builder.build(schedule, alignments[i] ?? 1));
 }
 
 class ProgramBuilder {
   readonly #events: number[] = [];
   readonly #slots: number[] = [];
-  readonly #owners: Tensor[] = [];
+  readonly #owners: number[] = [];
   readonly #sizes: Size[] = [];
-  readonly #known = new Map<string, number>();
+  readonly #fixed = new Map<number, number>();
+  readonly #open = new Map<string, number>();
 
-  take(tensor: Tensor): number {
-    const { fixed, full, window } = tensor.size;
-    const key = `${fixed},${full},${window}`;
-    let index = this.#known.get(key);
-    if (index === undefined) {
-      index = this.#sizes.length;
-      this.#sizes.push(tensor.size);
-      this.#known.set(key, index);
-    }
+  take(size: Size | undefined, owner: number): number {
     const slot = this.#slots.length;
-    this.#slots.push(index);
-    this.#owners.push(tensor);
+    this.#slots.push(size === undefined ? 0 : this.#indexOf(size));
+    this.#owners.push(owner);
     this.#events.push(slot);
     return slot;
   }
@@ -109,12 +113,25 @@ class ProgramBuilder {
     this.#events.push(~slot);
   }
 
-  build(alignment: number): Program {
+  #indexOf(size: Size): number {
+    const { fixed, full, window } = size;
+    const open = full !== 0 || window !== 0;
+    const known = open ? this.#open.get(`${fixed},${full},${window}`) : this.#fixed.get(fixed);
+    if (known !== undefined) return known;
+    const made = this.#sizes.length;
+    this.#sizes.push(size);
+    if (open) this.#open.set(`${fixed},${full},${window}`, made);
+    else this.#fixed.set(fixed, made);
+    return made;
+  }
+
+  build({ assembly, copies, sizes }: Schedule, alignment: number): Program {
     return {
       events: Int32Array.from(this.#events),
       sizeOf: Int32Array.from(this.#slots),
       sizes: this.#sizes,
-      owners: this.#owners,
+      owners: Int32Array.from(this.#owners),
+      schedule: { assembly, copies, sizes },
       alignment,
       known: new Map(),
     };
@@ -143,7 +160,7 @@ export function peakBytes(program: Program, full: number, window: number): numbe
 }
 
 export interface Alive {
-  readonly owner: Tensor;
+  readonly owner: Described;
   readonly bytes: number;
 }
 
@@ -152,7 +169,7 @@ export function aliveAtPeak(
   program: Program,
   full: number,
   window: number,
-): { readonly peak: number; readonly alive: readonly Alive[]; readonly last: Tensor | null } {
+): { readonly peak: number; readonly alive: readonly Alive[]; readonly last: Described | null } {
   let at = -1;
   const peak = run(program, full, window, (event) => {
     at = event;
@@ -164,11 +181,16 @@ export function aliveAtPeak(
   }
   const alive: Alive[] = [];
   for (const slot of slots) {
-    const owner = program.owners[slot];
+    const owner = ownerOf(program, slot);
     const bytes = sizeBytes[program.sizeOf[slot] ?? 0] ?? 0;
-    if (owner !== undefined && bytes > 0) alive.push({ owner, bytes });
+    if (bytes > 0) alive.push({ owner, bytes });
   }
-  return { peak, alive, last: program.owners[program.events[at] ?? -1] ?? null };
+  const last = program.events[at];
+  return { peak, alive, last: last === undefined ? null : ownerOf(program, last) };
+}
+
+function ownerOf({ owners, schedule }: Program, slot: number): Described {
+  return describe(schedule, owners[slot] ?? 0);
 }
 
 /**

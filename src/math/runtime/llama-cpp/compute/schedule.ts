@@ -1,227 +1,182 @@
 /**
- * Which device each node of the graph runs on, where the graph is cut, and what has to be copied over each cut.
- * @source ggml/src/ggml-backend.cpp ggml_backend_sched_split_graph; src/llama-context.cpp graph_get_cb at llama.cpp v0.5.0
+ * Where the graph is cut, and what has to be copied over each cut.
+ * @source ggml/src/ggml-backend.cpp ggml_backend_sched_split_graph, passes 4 and 5 at llama.cpp v0.5.0
  */
-
-import { HOST } from "../types.ts";
-import { type BufferRule, rowPadding, scratchSize } from "./backends.ts";
-import {
-  batchRows,
-  type Extent,
-  type GraphBuilder,
-  type GraphNode,
-  type GraphView,
-  isView,
-  type Phase,
-  rootOf,
-  type Size,
-  sizeOf,
-} from "./graph.ts";
-
-/** llama.cpp offers an operation to an accelerator, its weight copied over for the step, from this many rows on. */
-const OFFLOAD_ROWS = 32;
+import { type Assembly, numberAt } from "./assembly.ts";
+import { type BufferRule, scratchSize } from "./backends.ts";
+import { type Copy, copySize } from "./copy.ts";
+import { devicesOf, type Machinery } from "./devices.ts";
+import type { Size } from "./graph.ts";
+import { FITS, IS_WEIGHT, OUTPUT, OWNED } from "./part.ts";
 
 /** Copies of a step's inputs that a pipeline keeps. @source ggml/src/ggml-backend.cpp GGML_SCHED_MAX_COPIES */
 const PIPELINE_COPIES = 4;
 
-export interface Machinery {
-  /** Of each accelerator, then the host. */
-  readonly rules: readonly BufferRule[];
-  readonly pipelined: boolean;
-  /** Device of each layer, for nodes that are tied to one; null = ties are not in force. */
-  readonly ties: Int16Array | null;
-}
-
-/** A tensor as the allocator sees it. */
-export interface Tensor {
-  readonly name: string;
-  readonly phase: Phase;
-  /** Element bytes and dimensions, where the size is their product and nothing more. */
-  readonly shape: readonly Extent[] | null;
-  readonly size: Size;
-  readonly layout: string;
-  /** Device number: accelerators first, the host last. */
-  device: number;
-  /** False: lies in memory from before. */
-  readonly owned: boolean;
-  readonly inPlace: boolean;
-  readonly output: boolean;
-  /** Sources in order; `direct` ones are the tensor itself, not a view of it. */
-  sources: { readonly tensor: Tensor; readonly direct: boolean }[];
-}
-
-/** Order in which memory is taken: first all of `leaves`, then each step: a node, or a copy that needs its source. */
+/** What the allocator sees. Tensors are numbered as in the assembly, copies after them. */
 export interface Schedule {
-  readonly leaves: readonly Tensor[];
-  readonly steps: readonly ScheduleStep[];
+  readonly assembly: Assembly;
+  readonly copies: readonly Copy[];
+  /** By tensor: number of the device; accelerators first, the host last. */
+  readonly device: Int16Array;
+  /** By tensor: OWNED, IN_PLACE, OUTPUT. */
+  readonly bits: Uint8Array;
+  readonly sizes: readonly Size[];
+  /** Whose memory is taken first, in order; ~tensor: as much once more, for another step of the pipeline. */
+  readonly leaves: readonly number[];
+  /** Then, in order: a node; or ~tensor: a copy at the start of a split, whose source is needed until here. */
+  readonly steps: readonly number[];
+  /** 2 x tensor, + 1 where its memory may be taken over: of all nodes in the order of the steps. */
+  readonly sources: Int32Array;
+  /** By node in that order: where its sources end. */
+  readonly sourcesEnd: Int32Array;
 }
 
-export type ScheduleStep =
-  | { readonly kind: "node"; readonly tensor: Tensor }
-  /** A copy at the start of a split: keeps its source until here. */
-  | { readonly kind: "copy"; readonly from: Tensor; readonly tensor: Tensor };
+export function schedule(assembly: Assembly, machinery: Machinery): Schedule {
+  const { shared, sites, base, viewBase, result, order, runs, inputs, count } = assembly;
+  const { pipelined } = machinery;
+  const device = devicesOf(assembly, machinery);
+  let sourceCount = 0;
+  for (const { part } of sites) sourceCount += part.source.length;
+  const sources = new Int32Array(sourceCount);
+  const sourcesEnd = new Int32Array(order.length);
+  let sourceAt = 0;
+  let nodeAt = 0;
 
-const UNSET = -2;
-
-export function schedule(graph: GraphBuilder, machinery: Machinery): Schedule {
-  const { rules } = machinery;
-  const host = rules.length - 1;
-  const { nodes } = graph;
-  const device = new Map<GraphNode, number>();
-  const number_ = (home: number): number => (home === HOST ? host : home);
-  const of = (node: GraphNode): number => device.get(node) ?? UNSET;
-
-  for (const leaf of graph.leaves) device.set(leaf, leaf.home === null ? host : number_(leaf.home));
-  for (const node of nodes) device.set(node, firstChoice(node, machinery, host, number_));
-  spread(nodes, device, host);
-
-  // Cut where the device changes, and before a node whose weight would be a second copied weight of its split.
-  const tensors = new Map<GraphNode, Tensor>();
-  const tensorOf = (node: GraphNode): Tensor => {
-    const known = tensors.get(node);
-    if (known !== undefined) return known;
-    const size = withScratch(node, rules[of(node)]);
-    const made: Tensor = {
-      name: node.name,
-      phase: node.phase,
-      shape: sameSize(size, sizeOf(node.elementBytes, node.extents)) ? [node.elementBytes, ...node.extents] : null,
-      size,
-      layout: node.layout,
-      device: of(node),
-      owned: node.home === null && node.operation !== "store",
-      inPlace: node.operation === "in-place" || node.operation === "rope",
-      output: node.output || (machinery.pipelined && node.input),
-      sources: [],
-    };
-    tensors.set(node, made);
-    return made;
-  };
-
-  const copies = machinery.pipelined ? PIPELINE_COPIES : 1;
-  const copied: Map<GraphNode | GraphView, Tensor>[] = Array.from({ length: host + 1 }, () => new Map());
-  const steps: ScheduleStep[] = [];
-  const inputLeaves: Tensor[] = [];
-  const copyLeaves: Tensor[] = [];
-  const seenInputs = new Set<GraphNode>();
-  let splitDevice = UNSET;
-  let pending: ScheduleStep[] = [];
-  let splitNodes: ScheduleStep[] = [];
+  const copies: Copy[] = [];
+  /** By device, then by tensor or view: 1 + its copy. */
+  const copied: (Int32Array | undefined)[] = [];
+  const seen = new Uint8Array(shared.nodes.length);
+  const inputLeaves: number[] = [];
+  const copyLeaves: number[] = [];
+  const steps: number[] = [];
+  // A split's copies come first, so its nodes wait.
+  let waiting: number[] = [];
+  let splitDevice = -1;
+  let copiedInSplit = false;
   const endSplit = (): void => {
-    for (const step of pending) steps.push(step);
-    for (const step of splitNodes) steps.push(step);
-    pending = [];
-    splitNodes = [];
+    for (const node of waiting) steps.push(node);
+    waiting = [];
+    copiedInSplit = false;
   };
-  for (const node of nodes) {
-    const here = of(node);
-    const cut =
-      here !== splitDevice ||
-      (pending.length > 0 && node.sources.some((s) => !isView(s) && s.weight && of(s) !== here));
-    if (cut) {
-      endSplit();
-      splitDevice = here;
-    }
-    const tensor = tensorOf(node);
-    for (const source of node.sources) {
-      const root = rootOf(source);
-      const there = of(root);
-      const from = tensorOf(root);
-      if (machinery.pipelined && root.input && !isView(source) && !seenInputs.has(root)) {
-        seenInputs.add(root);
-        for (let c = 0; c < copies; c++) inputLeaves.push(c === 0 ? from : { ...from, name: `${from.name} copy` });
+  for (let r = 0; r < runs.length; r += 3) {
+    const k = runs[r] as number;
+    const site = sites[k];
+    if (site === undefined) continue;
+    const { first, source, sourceBits, view } = site.part;
+    const start = base[k] as number;
+    const input = k > 0 ? (result[k - 1] as number) : 0;
+    const end = runs[r + 2] as number;
+    for (let i = runs[r + 1] as number; i < end; i++) {
+      const here = device[start + i] as number;
+      const from = first[i] as number;
+      const to = first[i + 1] as number;
+      // Cut where the device changes, and before a node whose weight would be a second copied weight of its split.
+      let cut = here !== splitDevice;
+      for (let j = from; copiedInSplit && !cut && j < to; j++) {
+        cut =
+          ((sourceBits[j] as number) & IS_WEIGHT) !== 0 &&
+          device[numberAt(shared, site, start, input, source[j] as number)] !== here;
       }
-      if (there === here) {
-        tensor.sources.push({ tensor: from, direct: !isView(source) });
-        continue;
+      if (cut) {
+        endSplit();
+        splitDevice = here;
       }
-      const table = copied[here];
-      let copy = table?.get(source);
-      if (copy === undefined) {
-        copy = copyOf(source, here, rules[here], machinery.pipelined);
-        table?.set(source, copy);
-        pending.push({ kind: "copy", from, tensor: copy });
-        if (machinery.pipelined) {
-          copyLeaves.push(copy);
-          for (let c = 1; c < copies; c++) copyLeaves.push({ ...copy });
+      for (let j = from; j < to; j++) {
+        const tensor = numberAt(shared, site, start, input, source[j] as number);
+        const looked = view[j] as number;
+        const fits = ((sourceBits[j] as number) & FITS) === 0 ? 0 : 1;
+        if (pipelined && looked === -1 && seen[tensor] === 0) {
+          seen[tensor] = 1;
+          takeForPipeline(inputLeaves, tensor);
         }
+        if (device[tensor] === here) {
+          sources[sourceAt++] = 2 * tensor + (looked === -1 ? fits : 0);
+          continue;
+        }
+        let table = copied[here];
+        if (table === undefined) {
+          table = new Int32Array(count + assembly.viewCount);
+          copied[here] = table;
+        }
+        const key = looked === -1 ? tensor : count + (looked >= 0 ? (viewBase[k] as number) + looked : -2 - looked);
+        if (table[key] === 0) {
+          const copy = count + copies.length;
+          const whole = site.part.sources[j];
+          if (whole === undefined) continue;
+          copies.push({ from: tensor, source: whole, layer: site.layer, device: here });
+          table[key] = copy + 1;
+          steps.push(~copy);
+          copiedInSplit = true;
+          if (pipelined) takeForPipeline(copyLeaves, copy);
+        }
+        sources[sourceAt++] = 2 * ((table[key] as number) - 1) + fits;
       }
-      tensor.sources.push({ tensor: copy, direct: true });
+      waiting.push(start + i);
+      sourcesEnd[nodeAt++] = sourceAt;
     }
-    splitNodes.push({ kind: "node", tensor });
   }
   endSplit();
-  const leaves = graph.leaves.filter((leaf) => leaf.home === null).map(tensorOf);
-  return { leaves: [...inputLeaves, ...copyLeaves, ...leaves.filter((l) => !inputLeaves.includes(l))], steps };
+  const early = new Set(inputLeaves);
+  return {
+    assembly,
+    copies,
+    ...tensorsOf(assembly, copies, device, machinery),
+    leaves: [...inputLeaves, ...copyLeaves, ...inputs.filter((leaf) => !early.has(leaf))],
+    steps,
+    sources,
+    sourcesEnd,
+  };
 }
 
-function withScratch(node: GraphNode, rule: BufferRule | undefined): Size {
-  return node.scratch === null || rule === undefined
-    ? node.size
-    : plus(node.size, scratchSize(node.scratch, rule.scratch));
+function takeForPipeline(leaves: number[], tensor: number): void {
+  leaves.push(tensor);
+  for (let c = 1; c < PIPELINE_COPIES; c++) leaves.push(~tensor);
 }
 
-function sameSize(a: Size, b: Size): boolean {
-  return a.fixed === b.fixed && a.full === b.full && a.window === b.window;
+/** What the allocator has to know of each tensor. */
+function tensorsOf(
+  { shared, sites, base, result, count }: Assembly,
+  copies: readonly Copy[],
+  nodeDevice: Int16Array,
+  { rules, pipelined }: Machinery,
+): Pick<Schedule, "device" | "bits" | "sizes"> {
+  const device = new Int16Array(count + copies.length);
+  const bits = new Uint8Array(count + copies.length);
+  const sizes: Size[] = [];
+  device.set(nodeDevice);
+  for (const node of shared.nodes) {
+    if (node.input) bits[sizes.length] = pipelined ? OWNED | OUTPUT : OWNED;
+    sizes.push(node.size);
+  }
+  for (const _ of rules) sizes.push(NOTHING);
+  sites.forEach(({ part }, k) => {
+    bits.set(part.bits, base[k]);
+    for (const { size, scratch } of part.nodes) {
+      sizes.push(
+        scratch === null ? size : plus(size, scratchSize(scratch, scratchOf(rules[device[sizes.length] ?? 0]))),
+      );
+    }
+    for (const leaf of part.leaves) sizes.push(leaf.size);
+    if (part.keepsInput && k > 0) {
+      const input = result[k - 1] ?? 0;
+      bits[input] = (bits[input] ?? 0) | OUTPUT;
+    }
+  });
+  for (const copy of copies) {
+    bits[sizes.length] = pipelined ? OWNED | OUTPUT : OWNED;
+    device[sizes.length] = copy.device;
+    sizes.push(copySize(copy, rules[copy.device]));
+  }
+  return { device, bits, sizes };
+}
+
+const NOTHING: Size = { fixed: 0, full: 0, window: 0 };
+
+function scratchOf(rule: BufferRule | undefined): BufferRule["scratch"] {
+  return rule?.scratch ?? "none";
 }
 
 function plus(a: Size, b: Size): Size {
+  if (b.fixed === 0 && b.full === 0 && b.window === 0) return a;
   return { fixed: a.fixed + b.fixed, full: a.full + b.full, window: a.window + b.window };
-}
-
-function copyOf(source: GraphNode | GraphView, device: number, rule: BufferRule | undefined, output: boolean): Tensor {
-  const root = rootOf(source);
-  const { row, size } = source;
-  const padding = row === null || rule === undefined ? 0 : rowPadding(row.type, row.elements, rule);
-  return {
-    name: `${root.name}, copied`,
-    phase: root.phase,
-    shape: isView(source) || root.weight ? null : [root.elementBytes, ...root.extents],
-    size: { ...size, fixed: size.fixed + padding },
-    layout: source.layout ?? "with gaps",
-    device,
-    owned: true,
-    inPlace: false,
-    output,
-    sources: [],
-  };
-}
-
-function firstChoice(node: GraphNode, machinery: Machinery, host: number, number_: (home: number) => number): number {
-  if (node.home !== null) return number_(node.home);
-  if (node.tiedTo !== null && machinery.ties !== null) return number_(machinery.ties[node.tiedTo] ?? HOST);
-  if (node.operation === "rope" || node.operation === "attention") return UNSET;
-  for (const source of node.sources) {
-    if (isView(source) || !source.weight) continue;
-    const there = number_(source.home ?? HOST);
-    if (there === host && takesOver(node, machinery.rules)) return 0;
-    return there;
-  }
-  return UNSET;
-}
-
-/** The first accelerator takes an operation over when its batch is worth copying the weight. */
-function takesOver(node: GraphNode, rules: readonly BufferRule[]): boolean {
-  const [first] = rules;
-  if (first === undefined || rules.length === 1 || batchRows(node) < OFFLOAD_ROWS) return false;
-  return first.offloads === "all" || node.operation === "matmul" || node.operation === "matmul-id";
-}
-
-/** Neighbours take over a device: accelerators downwards, then upwards, then whatever is left the same way. */
-function spread(nodes: readonly GraphNode[], device: Map<GraphNode, number>, host: number): void {
-  const walk = (from: number, to: number, by: number, skipHost: boolean): void => {
-    let current = UNSET;
-    for (let i = from; i !== to; i += by) {
-      const node = nodes[i];
-      if (node === undefined) continue;
-      const own = device.get(node) ?? UNSET;
-      if (own !== UNSET) current = skipHost && own === host ? UNSET : own;
-      else if (current !== UNSET) device.set(node, current);
-    }
-  };
-  const n = nodes.length;
-  walk(0, n, 1, true);
-  walk(n - 1, -1, -1, true);
-  walk(0, n, 1, false);
-  walk(n - 1, -1, -1, false);
-  for (const node of nodes) if ((device.get(node) ?? UNSET) === UNSET) device.set(node, host);
 }

@@ -3,8 +3,8 @@
  * @source src/llama-graph.cpp build_rs; src/models/mamba-base.cpp, delta-net-base.cpp, qwen3next.cpp, qwen35.cpp at v0.5.0
  */
 import type { StateMixer } from "../../../model.ts";
-import { type GraphNode, type GraphView, sizeOf, stridedSize } from "./graph.ts";
-import type { LayerContext, Source } from "./step.ts";
+import { type GraphNode, type GraphView, type Source, sizeOf, stridedSize } from "./graph.ts";
+import type { LayerContext } from "./step.ts";
 
 /** Reads the rows of a state that this step's sequences own; `read` makes the node that takes them up. */
 function states(

@@ -1,10 +1,11 @@
 /** What the graph's builders share: the options as numbers, where things lie, and the small pieces every layer is made of. */
 
-import { tensorBytes } from "../../../ggml-types.ts";
 import type { LayerSpec, TensorSpec } from "../../../model.ts";
 import type { KvType } from "../../../options.ts";
 import type { Scratch } from "./backends.ts";
-import { type Extent, type GraphBuilder, type GraphNode, type GraphView, type Operation, sizeOf } from "./graph.ts";
+import type { GraphBuilder } from "./builder.ts";
+import { tensorsOf } from "./copy.ts";
+import type { Extent, GraphNode, GraphView, Operation, Place, Source } from "./graph.ts";
 
 /** One step: how many tokens, sequences and rows of logits, and how attention works. */
 export interface Step {
@@ -19,14 +20,14 @@ export interface Step {
   readonly kvTypeV: KvType;
 }
 
-export type Source = GraphNode | GraphView;
-
-/** Inputs that are made when the first layer asks for them. */
+/** What all parts of a step share. */
 export interface StepInputs {
+  readonly tokens: GraphNode;
+  readonly embeddings: GraphNode;
   readonly positions: GraphNode;
   readonly outputIds: GraphNode;
-  /** What the rotary embedding is stretched by: a weight on each device that has layers; empty where there is none. */
-  readonly ropeFactors: (home: number) => readonly GraphNode[];
+  /** What the rotary embedding is stretched by: each device that has layers has it; empty where there is none. */
+  readonly ropeFactors: readonly GraphNode[];
   /** Rows of the recurrent states that this step's sequences own, and those that only move. */
   readonly ownRows: GraphView;
   readonly otherRows: GraphView;
@@ -38,29 +39,21 @@ export interface StepInputs {
   readonly valueRotation: (kind: "full" | "window") => GraphNode | null;
 }
 
-/** A layer while its graph is built. */
+/** A layer while its part is built. */
 export class LayerContext {
   readonly graph: GraphBuilder;
   readonly step: Step;
   readonly inputs: StepInputs;
   readonly layer: LayerSpec;
-  /** Where the layer, and so its caches, lie. */
-  readonly home: number;
-  readonly #expertHome: number;
   readonly #tensors: ReadonlyMap<string, TensorSpec>;
   readonly #weights = new Map<string, GraphNode>();
 
-  constructor(graph: GraphBuilder, step: Step, inputs: StepInputs, layer: LayerSpec, home: number, expertHome: number) {
+  constructor(graph: GraphBuilder, step: Step, inputs: StepInputs, layer: LayerSpec) {
     this.graph = graph;
     this.step = step;
     this.inputs = inputs;
     this.layer = layer;
-    this.home = home;
-    this.#expertHome = expertHome;
-    const prefix = `blk.${layer.index}.`;
-    this.#tensors = new Map(
-      layer.tensors.map((t) => [t.name.startsWith(prefix) ? t.name.slice(prefix.length) : t.name, t]),
-    );
+    this.#tensors = tensorsOf(layer);
   }
 
   has(name: string): boolean {
@@ -70,14 +63,13 @@ export class LayerContext {
   weight(name: string): GraphNode {
     const known = this.#weights.get(name);
     if (known !== undefined) return known;
-    const home = /_(ch|)exps\./.test(name) ? this.#expertHome : this.home;
-    const made = weightNode(this.graph, name, this.#tensors.get(name) ?? null, home);
+    const made = this.graph.weight(name, this.#tensors.get(name) ?? null, placeOf(name));
     this.#weights.set(name, made);
     return made;
   }
 
   cache(name: string): GraphNode {
-    return this.graph.cache(`${name}-${this.layer.index}`, this.home);
+    return this.graph.cache(name);
   }
 
   op(
@@ -87,7 +79,7 @@ export class LayerContext {
     sources: readonly Source[],
     scratch: Scratch | null = null,
   ): GraphNode {
-    return this.graph.node(name, operation, extents, sources, { scratch });
+    return this.graph.node(name, operation, extents, sources, null, scratch);
   }
 
   /** Weight x input, then the weight's own scale and bias where the file has them. */
@@ -107,21 +99,19 @@ export class LayerContext {
 
   /** RMS norm and its weight: the norm is tied to the layer's device. */
   norm(name: string, input: Source, extents: readonly Extent[], operation: Operation = "in-place"): GraphNode {
-    const tiedTo = this.layer.index;
-    const normed = this.graph.node("norm", operation, extents, [input], { tiedTo });
+    const normed = this.graph.node("norm", operation, extents, [input], TIED);
     return this.op(name, "in-place", extents, [normed, this.weight(this.has(name) ? name : `${name}.weight`)]);
   }
 
   /** Writes into a cache of the layer. */
   store(name: string, sources: readonly Source[]): void {
-    this.graph.expand(this.graph.node(name, "store", [1], sources, { size: sizeOf(0, []), home: this.home }));
+    this.graph.expand(this.graph.store(name, sources));
   }
 }
 
-/** A tensor of the model where it lies. The size is what it has without any padding. */
-export function weightNode(graph: GraphBuilder, name: string, tensor: TensorSpec | null, home: number): GraphNode {
-  if (tensor === null) return graph.weight(name, sizeOf(0, []), home, null);
-  const type = tensor.type ?? "F16";
-  const bytes = tensorBytes(type, tensor.shape);
-  return graph.weight(name, sizeOf(bytes, []), home, { type, elements: tensor.shape[0] ?? 1 });
+export const TIED = { tied: true } as const;
+
+/** Routed experts can be kept apart from their layer. @source common/common.h LLM_FFN_EXPS_REGEX at llama.cpp v0.5.0 */
+function placeOf(name: string): Place {
+  return /_(ch|)exps\./.test(name) ? "experts" : "layer";
 }

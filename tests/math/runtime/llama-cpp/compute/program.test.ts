@@ -1,16 +1,36 @@
 import { describe, expect, test } from "bun:test";
-import { GraphBuilder, type GraphNode } from "../../../../../src/math/runtime/llama-cpp/compute/graph.ts";
-import { aliveAtPeak, compile, peakBytes } from "../../../../../src/math/runtime/llama-cpp/compute/program.ts";
+import { assemble } from "../../../../../src/math/runtime/llama-cpp/compute/assembly.ts";
+import { GraphBuilder } from "../../../../../src/math/runtime/llama-cpp/compute/builder.ts";
+import type { GraphNode } from "../../../../../src/math/runtime/llama-cpp/compute/graph.ts";
+import { partOf } from "../../../../../src/math/runtime/llama-cpp/compute/part.ts";
+import {
+  aliveAtPeak,
+  compile,
+  type Program,
+  peakBytes,
+} from "../../../../../src/math/runtime/llama-cpp/compute/program.ts";
 import { schedule } from "../../../../../src/math/runtime/llama-cpp/compute/schedule.ts";
+import { describe as describeTensor } from "../../../../../src/math/runtime/llama-cpp/compute/tensor.ts";
 import { ACCOUNTED_GPU, ACCOUNTED_HOST } from "./accounting.ts";
 
-/** The host alone, 32-byte alignment; sizes below are in F32 elements, 8 = 32 bytes. */
-function peakOf(build: (graph: GraphBuilder) => GraphNode): number {
+const UNSPLIT = { pipelined: false, tied: false } as const;
+
+/** A graph of one part, computed on the host alone with 32-byte alignment. */
+function programOf(build: (graph: GraphBuilder) => GraphNode): Program {
   const graph = new GraphBuilder();
+  const shared = graph.share(null);
   graph.expand(build(graph));
-  const [program] = compile(schedule(graph, { rules: [ACCOUNTED_HOST], pipelined: false, ties: null }), [32]);
+  graph.endBody();
+  const part = partOf(graph.take(), { input: null, result: null, keepsInput: false });
+  const assembly = assemble(shared, [{ part, layer: null, devices: [0, 0, 0, 0] }], 1);
+  const [program] = compile(schedule(assembly, { ...UNSPLIT, rules: [ACCOUNTED_HOST] }), [32]);
   if (program === undefined) throw new Error("no program");
-  return peakBytes(program, 0, 0);
+  return program;
+}
+
+/** Sizes below are in F32 elements, 8 = 32 bytes. */
+function peakOf(build: (graph: GraphBuilder) => GraphNode): number {
+  return peakBytes(programOf(build), 0, 0);
 }
 
 describe("ggml's allocator", () => {
@@ -71,10 +91,7 @@ describe("ggml's allocator", () => {
   });
 
   test("a cache's length is filled in when it is known", () => {
-    const graph = new GraphBuilder();
-    graph.expand(graph.node("scores", "op", ["full", 8], []));
-    const [program] = compile(schedule(graph, { rules: [ACCOUNTED_HOST], pipelined: false, ties: null }), [32]);
-    if (program === undefined) throw new Error("no program");
+    const program = programOf((g) => g.node("scores", "op", ["full", 8], []));
     expect(peakBytes(program, 256, 0)).toBe(4 * 256 * 8);
     expect(peakBytes(program, 512, 0)).toBe(4 * 512 * 8);
     expect(aliveAtPeak(program, 512, 0).alive.map(({ owner, bytes }) => [owner.name, bytes])).toEqual([
@@ -83,25 +100,68 @@ describe("ggml's allocator", () => {
   });
 });
 
+describe("parts of a graph, one after the other", () => {
+  /** A beginning of one node, two layers that are the same part, on the host alone. */
+  function orderOf(layer: (graph: GraphBuilder, input: GraphNode) => GraphNode): readonly string[] {
+    const graph = new GraphBuilder();
+    const shared = graph.share(null);
+    const begin = graph.node("begin", "op", [8], []);
+    graph.expand(begin);
+    graph.endBody();
+    const first = partOf(graph.take(), { input: null, result: begin, keepsInput: false });
+    const input = graph.input("input", 4, [8]);
+    const result = layer(graph, input);
+    graph.endBody();
+    graph.expand(result);
+    const second = partOf(graph.take(), { input, result, keepsInput: false });
+    const sites = [first, second, second].map((part) => ({ part, layer: null, devices: [0, 0, 0, 0] as const }));
+    const { order, base } = assemble(shared, sites, 1);
+    return Array.from(order, (number) => {
+      const k = base.findLastIndex((start) => start <= number);
+      return `${sites[k]?.part.nodes[number - (base[k] ?? 0)]?.name} ${k}`;
+    });
+  }
+
+  test("what nobody has asked for yet is computed where the next part asks for its input", () => {
+    const order = orderOf((g, input) => {
+      g.expand(g.node("state", "store", [1], []));
+      const mixed = g.node("mixed", "op", [8], [input]);
+      g.expand(mixed);
+      return g.node("out", "in-place", [8], [mixed, input]);
+    });
+    expect(order).toEqual(["begin 0", "state 1", "mixed 1", "state 2", "out 1", "mixed 2", "out 2"]);
+  });
+
+  test("… also when a part expands nothing by itself", () => {
+    expect(orderOf((g, input) => g.node("out", "op", [8], [input]))).toEqual(["begin 0", "out 1", "out 2"]);
+  });
+});
+
 describe("ggml's scheduler", () => {
   const rules = [ACCOUNTED_GPU, ACCOUNTED_HOST];
-  const weight = (g: GraphBuilder, home: number) => g.weight("w", { fixed: 1024, full: 0, window: 0 }, home, null);
+  const tensor = { name: "w", shape: [8, 64], role: "other", type: "F16", at: null } as const;
 
-  function devicesOf(rows: number, home: number): readonly string[] {
+  function stepsOf(rows: number, home: number): readonly string[] {
     const graph = new GraphBuilder();
     const input = graph.input("x", 4, [8, rows]);
-    graph.expand(graph.node("y", "matmul", [8, rows], [weight(graph, home), input]));
-    return schedule(graph, { rules, pipelined: false, ties: null }).steps.map(
-      (s) => `${s.tensor.name}@${s.tensor.device}`,
-    );
+    const shared = graph.share(null);
+    graph.expand(graph.node("y", "matmul", [8, rows], [graph.weight("w", tensor, "layer"), input]));
+    graph.endBody();
+    const part = partOf(graph.take(), { input: null, result: null, keepsInput: false });
+    const assembly = assemble(shared, [{ part, layer: null, devices: [home, home, 1, 1] }], rules.length);
+    const made = schedule(assembly, { ...UNSPLIT, rules });
+    return made.steps.map((step) => {
+      const number = step < 0 ? ~step : step;
+      return `${describeTensor(made, number).name}@${made.device[number]}`;
+    });
   }
 
   test("an operation runs where its weight lies; its inputs are copied there", () => {
-    expect(devicesOf(1, 0)).toEqual(["x, copied@0", "y@0"]);
+    expect(stepsOf(1, 0)).toEqual(["x, copied@0", "y@0"]);
   });
 
   test("a weight on the host is copied over for 32 rows or more", () => {
-    expect(devicesOf(31, -1)).toEqual(["y@1"]);
-    expect(devicesOf(32, -1)).toEqual(["w, copied@0", "x, copied@0", "y@0"]);
+    expect(stepsOf(31, 1)).toEqual(["y@1"]);
+    expect(stepsOf(32, 1)).toEqual(["w, copied@0", "x, copied@0", "y@0"]);
   });
 });
