@@ -12,7 +12,7 @@ import { addressOf } from "./check/smoke.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 const OUT = join(ROOT, "docs", "images", "plan.png");
-const QUERY = process.argv[2] ?? "model=example:gpt-oss-20b&device=rtx-4090&weights=MXFP4_MOE&context=65536";
+const QUERY = process.argv[2] ?? "model=example:gpt-oss-20b&device=rtx-4090&context=65536";
 
 const executablePath = findChromium();
 if (executablePath === null)

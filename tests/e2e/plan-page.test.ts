@@ -10,7 +10,7 @@ import { atRest, type Program, startProgram, visit } from "./program.ts";
 const reason = requires.chromium();
 const TIMEOUT = 60_000;
 const PLAN = `/plan?model=${LLAMA_GGUF}:Q4_K_M&device=rtx-4060`;
-const EXAMPLE = "/plan?model=example:gpt-oss-20b&device=rtx-4090&weights=MXFP4_MOE";
+const EXAMPLE = "/plan?model=example:gpt-oss-20b&device=rtx-4090";
 const NO_FIT = `${EXAMPLE.replace("rtx-4090", "8GiB")}&gpu_layers=all`;
 
 let program: Program;

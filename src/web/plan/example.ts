@@ -14,7 +14,7 @@ import type { OpenedPlan } from "./deps.ts";
 /** What to give as MODEL on the page. No name of the hub has a colon before its slash. */
 export const EXAMPLE_MODEL = "example:gpt-oss-20b";
 /** As published: experts in MXFP4. */
-export const EXAMPLE_WEIGHTS = "MXFP4_MOE";
+const WEIGHTS = "MXFP4_MOE";
 
 const LAYERS = 24;
 
@@ -58,6 +58,7 @@ function exampleSubject(): PlanSubject {
     file: null,
     downloadBytes: null,
     spec: specFromConfig(CONFIG),
+    published: WEIGHTS,
     choices: [],
     warnings: [],
   };

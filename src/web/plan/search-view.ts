@@ -1,7 +1,7 @@
 /** What was found for a model's name: the hub's answer, models on this disk, and the built-in example, each a link. */
 import { formatInteger } from "../../math/format.ts";
 import { type Html, html } from "../html.ts";
-import { EXAMPLE_MODEL, EXAMPLE_WEIGHTS } from "./example.ts";
+import { EXAMPLE_MODEL } from "./example.ts";
 import { type FormValues, planHref, withValues } from "./fields.ts";
 
 export interface HubHit {
@@ -27,9 +27,9 @@ export interface Found {
 }
 
 /** A link keeps device and engine, and drops what belonged to the model before. */
-function open(form: FormValues, model: string, weights: string): string {
+function open(form: FormValues, model: string): string {
   const { engine, device } = form;
-  return planHref(withValues({}, { model, engine: engine ?? "", device: device ?? "", weights }));
+  return planHref(withValues({}, { model, engine: engine ?? "", device: device ?? "" }));
 }
 
 function gigabytes(bytes: number): string {
@@ -43,13 +43,13 @@ export function foundFragment(found: Found, form: FormValues): Html {
     disk.length > 0 &&
     html`<h2>On this disk</h2><ul>${disk.map(
       (model) =>
-        html`<li><a href="${open(form, model.ref, "")}"><b>${model.label}</b><span class="meta">${model.name} · ${gigabytes(model.bytes)}</span></a></li>`,
+        html`<li><a href="${open(form, model.ref)}"><b>${model.label}</b><span class="meta">${model.name} · ${gigabytes(model.bytes)}</span></a></li>`,
     )}</ul>`
   }${
     hub.length > 0 &&
     html`<h2>On the hub</h2><ul>${hub.map(
       (hit) =>
-        html`<li><a href="${open(form, hit.id, "")}"><b>${hit.id}</b><span class="meta">${hit.gated && "licence to accept · "}${formatInteger(hit.downloads)} downloads</span></a></li>`,
+        html`<li><a href="${open(form, hit.id)}"><b>${hit.id}</b><span class="meta">${hit.gated && "licence to accept · "}${formatInteger(hit.downloads)} downloads</span></a></li>`,
     )}</ul>`
   }${hubProblem !== null && html`<p>${hubProblem}</p>`}${count === 0 && hubProblem === null && asked !== "" && html`<p>No model of that name. Enter opens it as it is written: org/name, org/name:Q4_K_M, a .gguf file or a folder.</p>`}</div>`;
 }
@@ -67,7 +67,7 @@ export function startFragment(form: FormValues, disk: readonly DiskModel[]): Htm
       .slice(0, 12)
       .map(
         (model) =>
-          html`<a class="btn" href="${open(form, model.ref, "")}">${model.label} <span class="meta">${model.name}</span></a>`,
+          html`<a class="btn" href="${open(form, model.ref)}">${model.label} <span class="meta">${model.name}</span></a>`,
       )}</div>${disk.length > 12 && html`<p class="meta after">${disk.length - 12} more: search by name.</p>`}</section>`
-  }<section aria-labelledby="h-example"><h2 id="h-example">Or an example</h2><div class="ins after"><a class="btn" href="${open(form, EXAMPLE_MODEL, EXAMPLE_WEIGHTS)}">gpt-oss-20b <span class="meta">sliding and full attention in turn, experts in every layer</span></a></div></section></div>`;
+  }<section aria-labelledby="h-example"><h2 id="h-example">Or an example</h2><div class="ins after"><a class="btn" href="${open(form, EXAMPLE_MODEL)}">gpt-oss-20b <span class="meta">sliding and full attention in turn, experts in every layer</span></a></div></section></div>`;
 }

@@ -6,6 +6,7 @@ import { isPresetId } from "../../math/parts/presets-table.ts";
 import { EXACT, sizeWeights } from "../../math/parts/weights.ts";
 import type { PlanInput } from "../../math/plan-input.ts";
 import { offloadableLayers } from "../../math/runtime/llama-cpp/placement.ts";
+import { presetsOf } from "../../math/weights-choice.ts";
 import { type Html, html } from "../html.ts";
 import { choiceSetting, type Option, selectSetting, sliderSetting } from "./controls.ts";
 import { defaultOf, type FormValues, planHref, withValues } from "./fields.ts";
@@ -109,21 +110,30 @@ function weightsSetting(view: SettingsView): Html {
       note: null,
     });
   const own = spec.spec.tensorSource === "file" ? asFile(spec.spec) : null;
+  const asPublished = own === null ? scene.input.subject.published : own.weights?.name;
   const options: Option[] = [
     {
       value: "",
       text:
         own === null
-          ? (scene.input.subject.published ?? "BF16, not quantised")
+          ? publishedText(scene.input)
           : `${own.weights?.name ?? "as the file has it"} · ${gb(sizeWeights(own, EXACT).total)} · this file`,
     },
   ];
   for (const { name, bytes } of offeredWeights(scene.input)) {
-    if (name !== own?.weights?.name) options.push({ value: name, text: `${name} · ${gb(bytes)}` });
+    if (name !== asPublished) options.push({ value: name, text: `${name} · ${gb(bytes)}` });
   }
-  const value = base.value.toUpperCase() === own?.weights?.name.toUpperCase() ? "" : base.value;
+  const value = base.value.toUpperCase() === asPublished?.toUpperCase() ? "" : base.value;
   if (!options.some((o) => o.value === value)) options.push({ value, text: value });
   return selectSetting({ ...base, value, options, note: weightsNote(scene, view.form) });
+}
+
+/** What a model known from its config alone is taken as when nothing is chosen. */
+function publishedText({ subject }: PlanInput): string {
+  const name = subject.published ?? null;
+  if (name === null) return "BF16, not quantised";
+  const size = subject.spec.status === "ok" && presetsOf(subject.spec.spec).find((choice) => choice.name === name);
+  return `${name}${size ? ` · ${gb(size.bytes)}` : ""} · as published`;
 }
 
 export function weightsNote(scene: Scene, form: FormValues): Html {
