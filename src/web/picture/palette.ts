@@ -20,6 +20,12 @@ export interface Palette {
   readonly kv: string;
   readonly stateFill: CanvasPattern | string;
   readonly outputFill: CanvasPattern | string;
+  /** A dashed outline, open below; as an image, since a hundred strokes with dashes cost more than all else. */
+  readonly ghostColumn: (width: number, height: number) => HTMLCanvasElement;
+  /** Device pixels of a CSS pixel. */
+  readonly ratio: number;
+  /** What lies over the limit, made paler. */
+  readonly beyondStripes: CanvasPattern | string;
 }
 
 export function readPalette(context: CanvasRenderingContext2D, ratio: number): Palette {
@@ -46,9 +52,65 @@ export function readPalette(context: CanvasRenderingContext2D, ratio: number): P
     strong: `600 ${font}`,
     weights: css("--part-weights"),
     kv: css("--part-kv"),
-    stateFill: pattern(context, ratio, css("--part-state"), bg, "dots"),
-    outputFill: pattern(context, ratio, css("--part-output"), bg, "rows"),
+    stateFill: scaled(pattern(context, ratio, css("--part-state"), bg, "dots"), ratio),
+    outputFill: scaled(pattern(context, ratio, css("--part-output"), bg, "rows"), ratio),
+    ghostColumn: ghostColumns(css("--part-ghost"), ratio),
+    ratio,
+    beyondStripes: scaled(
+      tile(context, ratio, 3, (c) => {
+        c.fillStyle = bg;
+        c.globalAlpha = 0.55;
+        c.fillRect(0, 0, 3, 1);
+      }) ?? "transparent",
+      ratio,
+    ),
   };
+}
+
+/** One image for each width of a column: there are two at most, and a few while a window is resized. */
+function ghostColumns(colour: string, ratio: number): Palette["ghostColumn"] {
+  const made = new Map<string, HTMLCanvasElement>();
+  return (width, height) => {
+    const key = `${width} ${height}`;
+    let image = made.get(key);
+    if (image === undefined) {
+      image = document.createElement("canvas");
+      image.width = Math.max(1, Math.round(width * ratio));
+      image.height = Math.max(1, Math.round(height * ratio));
+      const c = image.getContext("2d");
+      if (c !== null) {
+        const line = Math.max(1, Math.round(ratio));
+        c.strokeStyle = colour;
+        c.lineWidth = line;
+        c.setLineDash([3 * ratio, 2 * ratio]);
+        c.strokeRect(line / 2, line / 2, image.width - line, image.height + line);
+      }
+      made.set(key, image);
+    }
+    return image;
+  };
+}
+
+/** A tile lies in the canvas's own units: on a canvas that is scaled by `ratio` it would grow by it once more. */
+function scaled(fill: CanvasPattern | string, ratio: number): CanvasPattern | string {
+  if (typeof fill !== "string") fill.setTransform(new DOMMatrix().scale(1 / ratio));
+  return fill;
+}
+
+/** A square of `size` CSS pixels, in device pixels. */
+function tile(
+  context: CanvasRenderingContext2D,
+  ratio: number,
+  size: number,
+  paint: (c: CanvasRenderingContext2D) => void,
+): CanvasPattern | null {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = Math.max(1, Math.round(size * ratio));
+  const c = canvas.getContext("2d");
+  if (c === null) return null;
+  c.scale(canvas.width / size, canvas.width / size);
+  paint(c);
+  return context.createPattern(canvas, "repeat");
 }
 
 /** A tile of 4 x 4 CSS pixels. */
@@ -59,26 +121,23 @@ export function pattern(
   bg: string,
   kind: "dots" | "rows" | "columns" | "diagonal",
 ): CanvasPattern | string {
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = Math.max(1, Math.round(4 * ratio));
-  const c = tile.getContext("2d");
-  if (c === null) return colour;
-  c.scale(ratio, ratio);
-  c.fillStyle = colour;
-  c.fillRect(0, 0, 4, 4);
-  c.fillStyle = c.strokeStyle = bg;
-  c.globalAlpha = kind === "dots" ? 0.85 : 0.5;
-  if (kind === "dots") c.fillRect(1, 1, 1.4, 1.4);
-  if (kind === "rows") c.fillRect(0, 2, 4, 2);
-  if (kind === "columns") c.fillRect(2, 0, 2, 4);
-  if (kind === "diagonal") {
-    c.lineWidth = 1.5;
-    c.beginPath();
-    c.moveTo(-1, 3);
-    c.lineTo(3, -1);
-    c.moveTo(1, 5);
-    c.lineTo(5, 1);
-    c.stroke();
-  }
-  return context.createPattern(tile, "repeat") ?? colour;
+  const made = tile(context, ratio, 4, (c) => {
+    c.fillStyle = colour;
+    c.fillRect(0, 0, 4, 4);
+    c.fillStyle = c.strokeStyle = bg;
+    c.globalAlpha = kind === "dots" ? 0.85 : 0.5;
+    if (kind === "dots") c.fillRect(1, 1, 1.4, 1.4);
+    if (kind === "rows") c.fillRect(0, 2, 4, 2);
+    if (kind === "columns") c.fillRect(2, 0, 2, 4);
+    if (kind === "diagonal") {
+      c.lineWidth = 1.5;
+      c.beginPath();
+      c.moveTo(-1, 3);
+      c.lineTo(3, -1);
+      c.moveTo(1, 5);
+      c.lineTo(5, 1);
+      c.stroke();
+    }
+  });
+  return made ?? colour;
 }

@@ -62,16 +62,12 @@ export function drawKv(
     if (limit === undefined || shape.grows[i] !== 1) continue;
     const mark = Math.round(g.base - (below + limit) * k);
     if (mark < head - 1) {
-      c.strokeStyle = p.ghost;
-      c.lineWidth = 1;
-      c.setLineDash([3, 2]);
-      c.strokeRect(x + 0.5, mark + 0.5, width - 1, head - mark - 0.5);
-      c.setLineDash([]);
+      const ghost = p.ghostColumn(width, Math.ceil(g.plotHeight));
+      const height = head - mark;
+      c.drawImage(ghost, 0, 0, ghost.width, height * p.ratio, x, mark, width, height);
     } else if (mark > head + 1) {
-      c.fillStyle = p.bg;
-      c.globalAlpha = 0.55;
-      for (let y = head + 1; y < mark; y += 3) c.fillRect(x, y, width, 1);
-      c.globalAlpha = 1;
+      c.fillStyle = p.beyondStripes;
+      c.fillRect(x, head, width, mark - head);
       c.fillStyle = p.no;
       c.fillRect(x - 2, mark - 1, width + 4, 2);
     }
@@ -112,7 +108,6 @@ export function drawEnd(
   axis: SkyAxis,
   end: SkyEnd | null,
   x: number,
-  label: string,
 ): void {
   if (end === null) return;
   const width = g.endWidth - 4;
@@ -134,8 +129,4 @@ export function drawEnd(
     c.fillStyle = p.outputFill;
     c.fillRect(x, y, width, foot - y);
   }
-  if (g.phone) return;
-  c.fillStyle = p.ink3;
-  c.textAlign = "center";
-  c.fillText(label, x + width / 2, g.height - 9);
 }

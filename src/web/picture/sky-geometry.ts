@@ -91,11 +91,16 @@ export function skyAxis(max: number, plotHeight: number): SkyAxis {
   return { unit, pixelsPerByte: plotHeight / room, max: room, gib: max >= 1.5 * GIB };
 }
 
+const withDigits = (digits: number): Intl.NumberFormat =>
+  new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+const NUMBERS = [withDigits(0), withDigits(1), withDigits(2)] as const;
+
 export function axisNumber(axis: SkyAxis, bytes: number): string {
   if (bytes === 0) return "0";
   const value = bytes / (axis.gib ? GIB : MIB);
   const digits = axis.gib ? (axis.unit < GIB / 2 ? 2 : 1) : axis.unit < MIB ? 1 : 0;
-  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return NUMBERS[digits].format(value);
 }
 
 /** Which layers get a number under them: first, last and a regular few. */

@@ -27,6 +27,16 @@ export function drawLanes(c: CanvasRenderingContext2D, g: SkyGeometry, p: Palett
     if (ff !== undefined && ff !== "none") drawGlyph(c, ff, x, feed + 2, width, 10);
   }
   for (const run of shape.devices) drawDevice(c, g, p, run, device);
+  if (g.phone) return;
+  c.fillStyle = p.ink3;
+  c.textAlign = "center";
+  const label = (text: string, x: number): void => c.fillText(text, x + (g.endWidth - 4) / 2, g.height - 9);
+  if (shape.embedding !== null) label("emb", g.leftEnd);
+  if (shape.head !== null) label("head", g.rightEnd);
+}
+
+/** Where the next device's layers begin: through picture and lanes. */
+export function drawBoundaries(c: CanvasRenderingContext2D, g: SkyGeometry, p: Palette, shape: SkyShape): void {
   for (const run of shape.devices.slice(1)) {
     const x = crisp(boundary(g, run.from));
     c.strokeStyle = p.ink;

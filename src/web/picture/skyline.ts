@@ -1,6 +1,7 @@
 /**
  * The layer picture: one column a layer, with kinds and devices as lanes on the same x axis. Drawn on one canvas, once a
- * frame, from the same numbers as the table.
+ * frame, from the same numbers as the table. What stands below the columns stays as it is while a slider moves their
+ * heights: then only what is above is drawn anew.
  */
 import type { Palette } from "./palette.ts";
 import { drawEnd, drawKv, drawState, drawUnknown, drawWeights } from "./sky-columns.ts";
@@ -15,7 +16,7 @@ import {
   type SkyGeometry,
   skyAxis,
 } from "./sky-geometry.ts";
-import { drawLanes, drawNote, drawNumbers } from "./sky-lanes.ts";
+import { drawBoundaries, drawLanes, drawNote, drawNumbers } from "./sky-lanes.ts";
 
 export function drawSky(
   c: CanvasRenderingContext2D,
@@ -23,6 +24,7 @@ export function drawSky(
   p: Palette,
   shape: SkyShape,
   bytes: SkyBytes,
+  part: "all" | "columns",
 ): void {
   const axis = skyAxis(tallest(shape, bytes), g.plotHeight);
   c.fillStyle = p.bg;
@@ -34,11 +36,20 @@ export function drawSky(
   drawState(c, g, p, axis, bytes);
   drawKv(c, g, p, axis, shape, bytes);
   drawUnknown(c, g, p, axis, shape, bytes);
-  drawEnd(c, g, p, axis, shape.embedding, g.leftEnd, "emb");
-  drawEnd(c, g, p, axis, shape.head, g.rightEnd, "head");
-  drawLanes(c, g, p, shape);
-  drawNumbers(c, g, p, bytes.weights.length, bytes.selected);
+  drawEnd(c, g, p, axis, shape.embedding, g.leftEnd);
+  drawEnd(c, g, p, axis, shape.head, g.rightEnd);
+  drawBoundaries(c, g, p, shape);
+  if (part === "all") {
+    drawLanes(c, g, p, shape);
+    drawNumbers(c, g, p, bytes.weights.length, bytes.selected);
+  }
   if (bytes.note !== null) drawNote(c, g, p, shape, bytes.note);
+}
+
+/** Everything that the lower part shows: while it is equal, "columns" is enough. */
+export function lanesKey(shape: SkyShape, selected: number | null): string {
+  const runs = shape.devices.map(({ name, from, to }) => `${name} ${from} ${to}`);
+  return [selected, shape.embedding !== null, shape.head !== null, ...runs].join("\n");
 }
 
 function tallest(shape: SkyShape, bytes: SkyBytes): number {

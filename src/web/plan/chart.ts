@@ -12,14 +12,22 @@ export interface Marks {
 }
 
 export interface Chart {
-  /** New columns: anything but the context has changed. */
-  readonly setCurve: (curve: Curve, marks: Marks) => void;
-  /** The context has changed: the same columns, other marks. */
-  readonly setMarks: (marks: Marks) => void;
+  /** While a hand moves: nothing beyond the window's edge, and new columns a few times a second. */
+  readonly follow: (next: Charted) => void;
+  readonly show: (next: Charted) => void;
   readonly restyle: () => void;
 }
 
+export interface Charted {
+  /** Equal as long as the columns are: then only the marks have moved. */
+  readonly key: string;
+  readonly curve: () => Curve;
+  readonly marks: Marks;
+}
+
 const HEIGHT = 220;
+/** Columns ask for a plan at each of some sixty contexts: as often as the eye follows, not in every frame. */
+const CURVE_MS = 100;
 
 type Fill = CanvasRenderingContext2D["fillStyle"];
 
@@ -47,6 +55,9 @@ export function memoryChart(host: HTMLElement): Chart {
   let curve: Curve | null = null;
   let marks: Marks | null = null;
   let plot: uPlot | null = null;
+  let key: string | null = null;
+  let madeAt = 0;
+  let inWindow = true;
 
   const build = (): void => {
     plot?.destroy();
@@ -67,17 +78,28 @@ export function memoryChart(host: HTMLElement): Chart {
     else if (plot.width !== host.clientWidth) plot.setSize({ width: host.clientWidth, height: HEIGHT });
   }).observe(host);
 
-  return {
-    setCurve(next, there) {
-      marks = there;
-      const sameLength = curve?.contexts.length === next.contexts.length;
-      curve = next;
-      if (plot === null || !sameLength) build();
-      else plot.setData(columnsOf(next), true);
-    },
-    setMarks(there) {
-      marks = there;
+  new IntersectionObserver((entries) => {
+    inWindow = entries.at(-1)?.isIntersecting ?? true;
+  }).observe(host);
+
+  const show = (next: Charted): void => {
+    marks = next.marks;
+    if (next.key === key) {
       plot?.redraw(false);
+      return;
+    }
+    key = next.key;
+    madeAt = performance.now();
+    const before = curve;
+    curve = next.curve();
+    if (plot === null || before?.contexts.length !== curve.contexts.length) build();
+    else plot.setData(columnsOf(curve), true);
+  };
+
+  return {
+    show,
+    follow(next) {
+      if (inWindow && (next.key === key || performance.now() - madeAt >= CURVE_MS)) show(next);
     },
     restyle: build,
   };

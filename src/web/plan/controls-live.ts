@@ -58,9 +58,16 @@ export function sliderSet(trained: number | null, offloadable: number, onMove: (
   add("ubatch", UBATCH_PLACES, 2, "tokens a step", () => null);
   const layers = Array.from({ length: offloadable + 1 }, (_, i) => i);
   add("gpu_layers", layers, 4, "layers", (scene) => scene.result.limits.gpu_layers);
+  const shown = new Map<string, string>();
   return {
     show(scene) {
-      for (const slider of found) showSlider(slider, scene);
+      for (const slider of found) {
+        // What is typed may say the same otherwise, and is looked at too.
+        const key = [slider.valueIn(scene), slider.limitOf(scene), slider.range.value, slider.input.value].join();
+        if (shown.get(slider.field) === key) continue;
+        showSlider(slider, scene);
+        shown.set(slider.field, key);
+      }
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 import type { PlanInput } from "../../math/plan-input.ts";
 import { offloadableLayers } from "../../math/runtime/llama-cpp/placement.ts";
-import { type Chart, memoryChart } from "./chart.ts";
+import { type Chart, type Charted, memoryChart } from "./chart.ts";
 import { readForm, type SliderSet, showFieldError, sliderSet } from "./controls-live.ts";
 import { curveOf } from "./curve.ts";
 import { optionalPart, part, setAttribute, setHtml, setText } from "./dom.ts";
@@ -60,7 +60,6 @@ export function livePlan(start: { readonly input: PlanInput; readonly form: Form
   let frame = 0;
   let rest: ReturnType<typeof setTimeout> | undefined;
   let address: ReturnType<typeof setTimeout> | undefined;
-  let curveKey = "";
 
   const layers = scene.drawn.model.layers.length;
   const sky: SkyHost = skyHost(part("sky", HTMLCanvasElement), select, () => sky.draw(scene, selected));
@@ -98,33 +97,35 @@ export function livePlan(start: { readonly input: PlanInput; readonly form: Form
     }
     scene = next;
     draw();
+    chart.follow(charted());
   }
 
+  /** The picture first: a canvas that is told a font has the page's pending style computed. */
   function draw(): void {
-    for (const name of MOVING) show(name);
     sky.draw(scene, selected);
+    for (const name of MOVING) show(name);
     sliders.show(scene);
     setHtml(part("m-context", HTMLElement), contextMoves(scene));
-    drawChart();
   }
 
-  function drawChart(): void {
-    const marks = {
-      now: scene.drawn.context,
-      nowBytes: focusOf(scene).needBytes,
-      limit: scene.result.limits.max_context,
-    };
+  function charted(): Charted {
     const { context: _, ...others } = scene.input.options;
-    const key = JSON.stringify([others, scene.input.weights, scene.drawn.plan.options.gpu_layers]);
-    if (key === curveKey) chart.setMarks(marks);
-    else chart.setCurve(curveOf(scene), marks);
-    curveKey = key;
+    return {
+      key: JSON.stringify([others, scene.input.weights, scene.drawn.plan.options.gpu_layers]),
+      curve: () => curveOf(scene),
+      marks: {
+        now: scene.drawn.context,
+        nowBytes: focusOf(scene).needBytes,
+        limit: scene.result.limits.max_context,
+      },
+    };
   }
 
   function settle(): void {
     const rested = sceneOf(scene.input);
     if (isDrawn(rested)) scene = rested;
     draw();
+    chart.show(charted());
     for (const name of RESTING) show(name);
     setText(part("spoken", HTMLElement), spokenVerdict(scene));
     part("asked", HTMLElement).replaceChildren();
@@ -172,6 +173,7 @@ export function livePlan(start: { readonly input: PlanInput; readonly form: Form
     }
   });
   draw();
+  chart.show(charted());
   showNotes();
   document.documentElement.dataset.rest = "true";
   return {

@@ -1,9 +1,10 @@
 /** The layer picture's canvas in the page: its size, theme and pointer. */
 import { plannableBytes } from "../../math/machine.ts";
+import type { ModelSpec } from "../../math/model.ts";
 import { type Palette, readPalette } from "../picture/palette.ts";
 import type { DeviceRun, SkyBytes, SkyShape } from "../picture/sky-data.ts";
 import { layerAt, type SkyGeometry, skyGeometry } from "../picture/sky-geometry.ts";
-import { drawSky } from "../picture/skyline.ts";
+import { drawSky, lanesKey } from "../picture/skyline.ts";
 import { deviceNames } from "./focus.ts";
 import { growthNote } from "./legend.ts";
 import { isEmbedding, isHead } from "./outside.ts";
@@ -21,6 +22,8 @@ export function skyHost(canvas: HTMLCanvasElement, onSelect: (layer: number) => 
   let geometry: SkyGeometry | null = null;
   let size = { width: 0, height: 0, ratio: 1 };
   let layers = 0;
+  let lanes: string | null = null;
+  const kinds = kindsMemo();
 
   const resize = (): void => {
     const ratio = Math.max(1, window.devicePixelRatio);
@@ -31,7 +34,7 @@ export function skyHost(canvas: HTMLCanvasElement, onSelect: (layer: number) => 
     size = { width, height, ratio };
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
-    palette = null;
+    palette = lanes = null;
     geometry = null;
     onResize();
   };
@@ -47,7 +50,7 @@ export function skyHost(canvas: HTMLCanvasElement, onSelect: (layer: number) => 
       if (context === null) return;
       if (size.width === 0) resize();
       if (size.width === 0) return;
-      const shape = shapeOf(scene);
+      const shape = shapeOf(scene, kinds(scene.drawn.model));
       layers = shape.mixers.length;
       palette ??= readPalette(context, size.ratio);
       geometry ??= skyGeometry(size.width, size.height, layers, {
@@ -55,15 +58,39 @@ export function skyHost(canvas: HTMLCanvasElement, onSelect: (layer: number) => 
         right: shape.head !== null,
       });
       context.setTransform(size.ratio, 0, 0, size.ratio, 0, 0);
-      drawSky(context, geometry, palette, shape, bytesOf(scene, selected, geometry.phone));
+      const key = lanesKey(shape, selected);
+      const part = key === lanes ? "columns" : "all";
+      lanes = key;
+      context.save();
+      if (part === "columns") {
+        context.beginPath();
+        context.rect(0, 0, size.width, Math.ceil((geometry.base + 1) * size.ratio) / size.ratio);
+        context.clip();
+      }
+      drawSky(context, geometry, palette, shape, bytesOf(scene, selected, geometry.phone), part);
+      context.restore();
     },
     restyle() {
-      palette = null;
+      palette = lanes = null;
     },
   };
 }
 
-function shapeOf({ drawn, result, machine }: DrawnScene): SkyShape {
+type Kinds = Pick<SkyShape, "mixers" | "feedForward">;
+
+/** Kinds of layers are the same as long as the model is. */
+function kindsMemo(): (model: ModelSpec) => Kinds {
+  let last: { readonly layers: ModelSpec["layers"]; readonly kinds: Kinds } | null = null;
+  return ({ layers }) => {
+    if (last?.layers !== layers) {
+      const mixers = layers.map((layer) => layer.mixers.map((mixer) => mixer.kind));
+      last = { layers, kinds: { mixers, feedForward: layers.map((layer) => layer.feedForward.kind) } };
+    }
+    return last.kinds;
+  };
+}
+
+function shapeOf({ drawn, result, machine }: DrawnScene, kinds: Kinds): SkyShape {
   const { plan, model } = drawn;
   const host = machine.accelerators.length;
   const names = deviceNames(result, host);
@@ -74,8 +101,7 @@ function shapeOf({ drawn, result, machine }: DrawnScene): SkyShape {
     return { bytes: parts.reduce((sum, part) => sum + part.bytes, 0), hollow: onHost && host > 0 };
   };
   return {
-    mixers: model.layers.map((layer) => layer.mixers.map((mixer) => mixer.kind)),
-    feedForward: model.layers.map((layer) => layer.feedForward.kind),
+    ...kinds,
     grows: Uint8Array.from(drawn.growth, (bytes) => (bytes > 0 ? 1 : 0)),
     unknown: new Uint8Array(model.layers.length),
     devices: runsOf(plan.layers.slot, names),
