@@ -142,7 +142,8 @@ function notKnownOf(gpu: FoundGpu, device: Device, row: DeviceRow | null): strin
   return [
     ...gpu.notKnown.filter((what) => what !== "free memory" || device.freeBytes === null),
     ...(device.memoryBytes === null ? ["memory"] : []),
-    ...(device.memoryBytes !== null && device.usableBytes === null && device.freeBytes === null
+    // What is free of the system's memory says nothing of how much of it the GPU may take.
+    ...(device.memoryBytes !== null && device.usableBytes === null && (gpu.integrated || device.freeBytes === null)
       ? ["what the driver leaves to programs"]
       : []),
     ...(row === null

@@ -13,22 +13,48 @@ export const THIS_SYSTEM: System = {
   resolve: (path) => realpath(path).catch(() => null),
 };
 
-async function runProgram(command: string, args: readonly string[]): Promise<string | null> {
+/** What the program started is ended with it: a grandchild that holds the output open would be waited for without end. */
+export async function runProgram(
+  command: string,
+  args: readonly string[],
+  timeoutMs: number = TIMEOUT_MS,
+): Promise<string | null> {
   const program = Bun.which(command);
   if (program === null) return null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     const child = Bun.spawn([program, ...args], {
       stdin: "ignore",
       stdout: "pipe",
       stderr: "ignore",
-      timeout: TIMEOUT_MS,
       killSignal: "SIGKILL",
       maxBuffer: MOST_OUTPUT,
       windowsHide: true,
+      // A group of its own, for kill(-pid).
+      detached: process.platform !== "win32",
     });
-    const output = await new Response(child.stdout).text();
-    return (await child.exited) === 0 ? output : null;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => {
+        killGroup(child);
+        resolve(null);
+      }, timeoutMs);
+    });
+    const answer = new Response(child.stdout)
+      .text()
+      .then(async (output) => ((await child.exited) === 0 ? output : null));
+    return await Promise.race([answer, late]);
   } catch {
     return null;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function killGroup(child: { readonly pid: number; readonly kill: (signal: "SIGKILL") => void }): void {
+  try {
+    if (process.platform === "win32") child.kill("SIGKILL");
+    else process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // Nobody of that group is left.
   }
 }

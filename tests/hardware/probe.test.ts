@@ -110,6 +110,7 @@ test("GB10 takes its memory from the system it shares", async () => {
     freeBytes: 100_000_000 * 1024,
   });
   expect(origins[0]?.row).toBe("dgx-spark-gb10");
+  expect(origins[0]?.notKnown).toEqual(["what the driver leaves to programs"]);
 });
 
 const RX_570 = {
