@@ -39,6 +39,12 @@ export function parseModelRef(text: string, look: LookAt = lookOnDisk): ModelRef
       hint: examples,
     });
   }
+  // Looking at one makes Windows sign in to whatever host it names, and a link can open the page with it.
+  if (/^[\\/]{2}/.test(name)) {
+    throw new AppError("usage", `Cannot read "${name}": paths on other hosts are not read`, {
+      hint: "copy the file here, or give it a drive letter",
+    });
+  }
   const store = /^(ollama|lmstudio):/.exec(name)?.[1];
   if (store !== undefined) throw notYet(name, store);
   const url = hubUrlPart(name);

@@ -28,7 +28,12 @@ export interface Machine {
   readonly warnings: readonly string[];
 }
 
-/** The most that may be planned for on a device, before the margin: free, else usable, else marketed; null = no limit known. */
+/**
+ * The most that may be planned for on a device, before the margin: free, else usable, else marketed; null = no limit
+ * known. Never more than usable: some drivers count as free what no program gets.
+ */
 export function plannableBytes(device: Device): number | null {
-  return device.freeBytes ?? device.usableBytes ?? device.memoryBytes;
+  const { freeBytes, usableBytes, memoryBytes } = device;
+  if (freeBytes !== null && usableBytes !== null) return Math.min(freeBytes, usableBytes);
+  return freeBytes ?? usableBytes ?? memoryBytes;
 }

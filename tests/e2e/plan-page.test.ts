@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import * as axeCore from "axe-core";
 import type { Page } from "playwright-core";
 import type { PlanResult } from "../../src/math/result.ts";
 import { LLAMA_GGUF } from "../fakes/hub-models.ts";
@@ -291,7 +290,7 @@ describe("every width, ink and reader", () => {
     expect((await page.pdf()).length).toBeGreaterThan(10_000);
   });
 
-  const axe = readFileSync(join(import.meta.dir, "../../node_modules/axe-core/axe.min.js"), "utf8");
+  const { source: axe } = axeCore;
   const states = {
     "first visit": "/plan",
     "a plan": PLAN,

@@ -56,6 +56,8 @@ const BAD: [text: string, code: ErrorCode, message: RegExp, hint: RegExp][] = [
   ["/m/empty", "not_found", /has no config\.json/, /a \.gguf file/],
   ["/m/hf/model.safetensors", "usage", /whole folder/, /give the folder "\/m\/hf"/],
   ["/m/hf/config.json", "usage", /whole folder/, /give the folder "\/m\/hf"/],
+  ["//host/share/x.gguf", "usage", /paths on other hosts are not read/, /drive letter/],
+  ["\\\\host\\share\\x.gguf", "usage", /paths on other hosts are not read/, /drive letter/],
   ["ollama:llama3.2:3b", "unsupported", /Ollama by name are not supported yet/, /--modelfile/],
   ["lmstudio:qwen", "unsupported", /LM Studio by name are not supported yet/, /\.gguf/],
   ["a/b/c", "usage", /neither a path that exists nor a name/, /give org\/name/],
