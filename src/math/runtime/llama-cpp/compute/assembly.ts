@@ -2,6 +2,7 @@
 import type { LayerSpec } from "../../../model.ts";
 import type { GraphNode } from "./graph.ts";
 import { FIRST_SHARED, INPUT, type Part } from "./part.ts";
+import type { SizeTable } from "./sizes.ts";
 
 /** Where a part is put. */
 export interface Site {
@@ -18,6 +19,7 @@ export interface Shared {
   /** The number of the one that each device has for itself: a weight; -1: none. */
   readonly perDevice: number;
   readonly views: number;
+  readonly sizes: SizeTable;
 }
 
 /**

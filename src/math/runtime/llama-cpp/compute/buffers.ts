@@ -1,6 +1,6 @@
 /**
- * llama.cpp's compute buffers, worked out as llama.cpp works them out: the graph of one step is built (decoder.ts),
- * put on devices (schedule.ts) and given memory by the rules of its allocator (program.ts). No constant
+ * llama.cpp's compute buffers, worked out as llama.cpp works them out: the graph of one step is built (decoder.ts,
+ * assembly.ts), put on devices (devices.ts, schedule.ts) and given memory by the rules of its allocator (program.ts). No constant
  * is fitted.
  *
  * Compared with the engine's own accounting (llama.cpp v0.5.0, loads on GPUs without hardware behind them): 374 loads of
@@ -21,7 +21,8 @@ import { type CacheShape, type ComputeBuffers, HOST, type LlamaCppOptions, type 
 import { assemble, type Site } from "./assembly.ts";
 import { type BufferRule, bufferRule } from "./backends.ts";
 import { StepParts } from "./decoder.ts";
-import { chooseLayers, kindsOf } from "./layers.ts";
+import { shapeKinds } from "./kinds.ts";
+import { chooseLayers } from "./layers.ts";
 import { compile, type Program, peakBytes } from "./program.ts";
 import { schedule } from "./schedule.ts";
 import type { Step } from "./step.ts";
@@ -223,7 +224,7 @@ function sitesOf(
 ): readonly Site[] {
   const number = (device: number | undefined): number => (device === undefined || device === HOST ? host : device);
   const output = number(outputDevice);
-  const { shape } = kindsOf(model);
+  const shape = shapeKinds(model);
   const sites: Site[] = [{ part: parts.begin(), layer: null, devices: [host, host, host, output] }];
   for (const i of chosen) {
     const device = number(layerDevice[i]);

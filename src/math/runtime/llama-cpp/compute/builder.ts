@@ -16,6 +16,7 @@ import {
   type Source,
   sizeOf,
 } from "./graph.ts";
+import { SizeTable } from "./sizes.ts";
 
 const NO_BYTES: Size = { fixed: 0, full: 0, window: 0 };
 const ONE: readonly Extent[] = [1];
@@ -46,6 +47,7 @@ export interface Ordered {
   /** Numbers of the nodes and views that all parts share are below these. */
   readonly sharedNodes: number;
   readonly sharedViews: number;
+  readonly sizes: SizeTable;
   /** The part's own numbers begin here. */
   readonly firstNode: number;
   readonly firstView: number;
@@ -68,6 +70,7 @@ export class GraphBuilder {
   #firstNode = 0;
   #firstView = 0;
   readonly #inputs: GraphNode[] = [];
+  readonly #sizes = new SizeTable();
   readonly #seen: boolean[] = [];
 
   node(
@@ -179,7 +182,12 @@ export class GraphBuilder {
     this.#sharedNodes = this.#made;
     this.#sharedViews = this.#views;
     this.#begin();
-    return { nodes: [...this.#inputs], perDevice: perDevice === null ? -1 : perDevice.number, views: this.#views };
+    return {
+      nodes: [...this.#inputs],
+      perDevice: perDevice === null ? -1 : perDevice.number,
+      views: this.#views,
+      sizes: this.#sizes,
+    };
   }
 
   /** What is added from here on is added when the next part asks for it. */
@@ -198,6 +206,7 @@ export class GraphBuilder {
       bodyLeaves: this.#bodyLeaves,
       sharedNodes: this.#sharedNodes,
       sharedViews: this.#sharedViews,
+      sizes: this.#sizes,
       firstNode: this.#firstNode,
       firstView: this.#firstView,
       views: this.#views - this.#firstView,

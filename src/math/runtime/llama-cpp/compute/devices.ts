@@ -77,5 +77,8 @@ function spread(order: Int32Array, device: Int16Array, host: number): void {
   walk(n - 1, -1, -1, true);
   walk(0, n, 1, false);
   walk(n - 1, -1, -1, false);
-  for (const node of order) if (device[node] === UNSET) device[node] = host;
+  for (let i = 0; i < n; i++) {
+    const node = order[i] as number;
+    if (device[node] === UNSET) device[node] = host;
+  }
 }

@@ -1,49 +1,13 @@
 /** Which layers have to be built to see all that happens: runs of layers that are alike settle after a few. */
-import type { LayerSpec, ModelSpec } from "../../../model.ts";
+import type { ModelSpec } from "../../../model.ts";
 import { HOST, type Placement } from "../types.ts";
-
-/** Layers whose graphs are the same have the same number; weights' types count only where weights are copied. */
-interface Kinds {
-  readonly shape: Int32Array;
-  readonly typed: Int32Array;
-}
-
-const known = new WeakMap<ModelSpec, Kinds>();
-
-export function kindsOf(model: ModelSpec): Kinds {
-  const before = known.get(model);
-  if (before !== undefined) return before;
-  const made = { shape: number_(model.layers, shapeKey), typed: number_(model.layers, typedKey) };
-  known.set(model, made);
-  return made;
-}
-
-function number_(layers: readonly LayerSpec[], keyOf: (layer: LayerSpec) => string): Int32Array {
-  const seen = new Map<string, number>();
-  return Int32Array.from(layers, (layer) => {
-    const key = keyOf(layer);
-    const number = seen.get(key) ?? seen.size;
-    seen.set(key, number);
-    return number;
-  });
-}
-
-function localName(layer: LayerSpec, name: string): string {
-  return name.replace(`blk.${layer.index}.`, "");
-}
-
-function shapeKey(layer: LayerSpec): string {
-  const names = layer.tensors.map((t) => localName(layer, t.name)).sort();
-  return JSON.stringify([layer.mixers, layer.feedForward, names]);
-}
-
-function typedKey(layer: LayerSpec): string {
-  const types = layer.tensors.map((t) => `${localName(layer, t.name)}:${t.type}`).sort();
-  return shapeKey(layer) + types.join();
-}
+import { shapeKinds, typedKinds } from "./kinds.ts";
 
 /** Repeats of alike layers that are built: the allocator has settled by then. */
 const KEPT_REPEATS = 4;
+
+/** More than a machine has. */
+const DEVICES = 1024;
 
 /** The longest period of layers that is looked for: gemma 3's is 6. */
 const LONGEST_PERIOD = 8;
@@ -61,14 +25,17 @@ export function chooseLayers(
   // A lone recurrent mixer's end is computed among the next layer's beginning: such layers do not settle.
   const drifting = model.layers.some((l) => l.feedForward.kind === "none");
   const keep = repeats ?? (drifting ? Number.POSITIVE_INFINITY : KEPT_REPEATS);
-  const { shape, typed } = kindsOf(model);
+  const shape = shapeKinds(model);
   const n = model.layers.length;
-  const ids = Array.from({ length: n }, (_, i) => {
+  // What differs between layers that are not alike, in one number each.
+  const ids = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
     const device = placement.layerDevice[i] ?? HOST;
     const expertsOnHost = placement.expertsOnHost[i] ?? 0;
     const copied = accelerators > 0 && (device === HOST || expertsOnHost === 1);
-    return `${device},${expertsOnHost},${copied ? typed[i] : shape[i]},${copied}`;
-  });
+    const kind = (copied ? typedKinds(model) : shape)[i] ?? 0;
+    ids[i] = ((kind * DEVICES + device + 1) * 2 + expertsOnHost) * 2 + (copied ? 1 : 0);
+  }
   const chosen: number[] = [];
   let i = 0;
   // The last layer is always built as it is: it is where rows are picked.
@@ -96,7 +63,7 @@ export function chooseLayers(
   return chosen;
 }
 
-function repeatsAt(ids: readonly string[], from: number, period: number, end: number): number {
+function repeatsAt(ids: Float64Array, from: number, period: number, end: number): number {
   let repeats = 1;
   while (from + (repeats + 1) * period <= end) {
     for (let k = 0; k < period; k++) {

@@ -48,6 +48,10 @@ export interface Part {
   readonly sources: readonly Source[];
   /** By node or leaf. */
   readonly bits: Uint8Array;
+  /** By node or leaf: number in the step's table of sizes. */
+  readonly size: Int32Array;
+  /** Nodes that some back-ends need memory in. */
+  readonly withScratch: readonly number[];
   /** By node or leaf: PLACE of memory from before the graph. */
   readonly place: Uint8Array;
   /** By node: PLACE of the weight that chooses its device. */
@@ -67,7 +71,8 @@ export interface Ends {
 }
 
 export function partOf(ordered: Ordered, { input, result, keepsInput }: Ends): Part {
-  const { nodes, leaves, leavesAt, body, bodyLeaves, sharedNodes, sharedViews, firstNode, firstView, views } = ordered;
+  const { nodes, leaves, leavesAt, body, bodyLeaves, sharedNodes, sharedViews, firstNode, firstView, views, sizes } =
+    ordered;
   const own: GraphNode[] = [];
   const met: { at: number; what: number }[] = [];
   const numbers: number[] = [];
@@ -100,6 +105,8 @@ export function partOf(ordered: Ordered, { input, result, keepsInput }: Ends): P
   const sourceBits = new Uint8Array(count);
   const sources: Source[] = [];
   const bits = new Uint8Array(n + own.length);
+  const size = new Int32Array(n + own.length);
+  const withScratch: number[] = [];
   const place = new Uint8Array(n + own.length);
   const follows = new Uint8Array(n);
   const tied = new Uint8Array(n);
@@ -113,6 +120,8 @@ export function partOf(ordered: Ordered, { input, result, keepsInput }: Ends): P
       (node.place === null && operation !== "store" ? OWNED : 0) |
       (inPlace ? IN_PLACE : 0) |
       (node.output ? OUTPUT : 0);
+    size[i] = sizes.indexOf(node.size);
+    if (node.scratch !== null) withScratch.push(i);
     place[i] = node.place === null ? 0 : PLACE[node.place];
     tied[i] = node.tied ? 1 : 0;
     rows[i] = batchRows(node);
@@ -129,6 +138,7 @@ export function partOf(ordered: Ordered, { input, result, keepsInput }: Ends): P
     }
   });
   own.forEach((leaf, i) => {
+    size[n + i] = sizes.indexOf(leaf.size);
     bits[n + i] = leaf.place === null ? OWNED : 0;
     place[n + i] = leaf.place === null ? 0 : PLACE[leaf.place];
   });
@@ -147,6 +157,8 @@ export function partOf(ordered: Ordered, { input, result, keepsInput }: Ends): P
     sourceBits,
     sources,
     bits,
+    size,
+    withScratch,
     place,
     follows,
     tied,

@@ -6,7 +6,7 @@
 import type { Size } from "./graph.ts";
 import { IN_PLACE, OUTPUT, OWNED } from "./part.ts";
 import type { Schedule } from "./schedule.ts";
-import { type Described, describe } from "./tensor.ts";
+import { type Described, describe, type Made } from "./tensor.ts";
 
 /** One device's sequence: i >= 0 takes slot i, ~i gives it back. */
 export interface Program {
@@ -16,7 +16,7 @@ export interface Program {
   readonly sizes: readonly Size[];
   /** By slot: the tensor that took it first; ~tensor: for another step of the pipeline. */
   readonly owners: Int32Array;
-  readonly schedule: Pick<Schedule, "assembly" | "copies" | "sizes">;
+  readonly schedule: Made;
   readonly alignment: number;
   /** Peaks that were asked for before, by lengths of the caches. */
   readonly known: Map<number, number>;
@@ -27,19 +27,20 @@ export interface Program {
  * @param alignments in bytes, by device
  */
 export function compile(schedule: Schedule, alignments: readonly number[]): readonly Program[] {
-  const { device, bits, sizes, leaves, steps, sources, sourcesEnd, copies, assembly } = schedule;
+  const { device, bits, size, leaves, splits, sources, sourcesEnd, copies, assembly } = schedule;
+  const { order } = assembly;
   const count = device.length;
   const children = new Int32Array(count);
   const allocated = new Uint8Array(count);
   /** Memory may have been another tensor's: its slot, and the device that the slot is on. */
   const slots = new Int32Array(count);
   const slotDevice = new Int16Array(count);
-  const builders = alignments.map(() => new ProgramBuilder());
+  const builders = alignments.map(() => new ProgramBuilder(schedule));
   const takeSlot = (tensor: number, owner: number): void => {
     const on = device[tensor] as number;
     allocated[tensor] = 1;
     slotDevice[tensor] = on;
-    slots[tensor] = builders[on]?.take(sizes[tensor], owner) ?? 0;
+    slots[tensor] = builders[on]?.take(size[tensor] as number, owner) ?? 0;
   };
   const release = (tensor: number): void => {
     const left = (children[tensor] as number) - 1;
@@ -60,50 +61,68 @@ export function compile(schedule: Schedule, alignments: readonly number[]): read
   };
 
   for (const leaf of leaves) {
-    if (leaf < 0) builders[device[~leaf] as number]?.take(sizes[~leaf], leaf);
+    if (leaf < 0) builders[device[~leaf] as number]?.take(size[~leaf] as number, leaf);
     else takeSlot(leaf, leaf);
   }
-  for (const source of sources) children[source >> 1] = (children[source >> 1] as number) + 1;
+  for (let j = 0; j < sources.length; j++) {
+    const parent = (sources[j] as number) >> 1;
+    children[parent] = (children[parent] as number) + 1;
+  }
   for (const { from } of copies) children[from] = (children[from] as number) + 1;
 
+  let copy = 0;
   let node = 0;
   let from = 0;
-  for (const step of steps) {
-    if (step < 0) {
+  for (let split = 0; split < splits.length; split += 2) {
+    for (const end = splits[split] as number; copy < end; copy++) {
       // The source's memory is needed until here, then the copy's begins.
-      release(copies[~step - assembly.count]?.from ?? 0);
-      if (allocated[~step] === 0) takeSlot(~step, ~step);
-      continue;
+      release(copies[copy]?.from ?? 0);
+      const tensor = assembly.count + copy;
+      if (allocated[tensor] === 0) takeSlot(tensor, tensor);
     }
-    const to = sourcesEnd[node++] as number;
-    const is = bits[step] as number;
-    if ((is & OWNED) !== 0) {
-      const parent = (is & IN_PLACE) === 0 ? -1 : takenOver(from, to);
-      if (parent === -1) takeSlot(step, step);
-      else {
-        allocated[step] = 1;
-        slots[step] = slots[parent] as number;
-        slotDevice[step] = slotDevice[parent] as number;
-        allocated[parent] = 0;
+    for (const end = splits[split + 1] as number; node < end; node++) {
+      const tensor = order[node] as number;
+      const to = sourcesEnd[node] as number;
+      const is = bits[tensor] as number;
+      if ((is & OWNED) !== 0) {
+        const parent = (is & IN_PLACE) === 0 ? -1 : takenOver(from, to);
+        if (parent === -1) takeSlot(tensor, tensor);
+        else {
+          allocated[tensor] = 1;
+          slots[tensor] = slots[parent] as number;
+          slotDevice[tensor] = slotDevice[parent] as number;
+          allocated[parent] = 0;
+        }
       }
+      for (let j = from; j < to; j++) release((sources[j] as number) >> 1);
+      from = to;
     }
-    for (let j = from; j < to; j++) release((sources[j] as number) >> 1);
-    from = to;
   }
-  return builders.map((builder, i) => builder.build(schedule, alignments[i] ?? 1));
+  return builders.map((builder, i) => builder.build(alignments[i] ?? 1));
 }
 
 class ProgramBuilder {
+  readonly #schedule: Schedule;
   readonly #events: number[] = [];
-  readonly #slots: number[] = [];
+  readonly #sizeOf: number[] = [];
   readonly #owners: number[] = [];
   readonly #sizes: Size[] = [];
-  readonly #fixed = new Map<number, number>();
-  readonly #open = new Map<string, number>();
+  /** By number in the step's table: 1 + number in the program's. */
+  readonly #known: Int32Array;
 
-  take(size: Size | undefined, owner: number): number {
-    const slot = this.#slots.length;
-    this.#slots.push(size === undefined ? 0 : this.#indexOf(size));
+  constructor(schedule: Schedule) {
+    this.#schedule = schedule;
+    this.#known = new Int32Array(schedule.assembly.shared.sizes.sizes.length);
+  }
+
+  take(size: number, owner: number): number {
+    let known = this.#known[size] as number;
+    if (known === 0) {
+      known = this.#sizes.push(this.#schedule.assembly.shared.sizes.sizes[size] as Size);
+      this.#known[size] = known;
+    }
+    const slot = this.#sizeOf.length;
+    this.#sizeOf.push(known - 1);
     this.#owners.push(owner);
     this.#events.push(slot);
     return slot;
@@ -113,25 +132,14 @@ class ProgramBuilder {
     this.#events.push(~slot);
   }
 
-  #indexOf(size: Size): number {
-    const { fixed, full, window } = size;
-    const open = full !== 0 || window !== 0;
-    const known = open ? this.#open.get(`${fixed},${full},${window}`) : this.#fixed.get(fixed);
-    if (known !== undefined) return known;
-    const made = this.#sizes.length;
-    this.#sizes.push(size);
-    if (open) this.#open.set(`${fixed},${full},${window}`, made);
-    else this.#fixed.set(fixed, made);
-    return made;
-  }
-
-  build({ assembly, copies, sizes }: Schedule, alignment: number): Program {
+  build(alignment: number): Program {
+    const { assembly, copies, size } = this.#schedule;
     return {
-      events: Int32Array.from(this.#events),
-      sizeOf: Int32Array.from(this.#slots),
+      events: new Int32Array(this.#events),
+      sizeOf: new Int32Array(this.#sizeOf),
       sizes: this.#sizes,
-      owners: Int32Array.from(this.#owners),
-      schedule: { assembly, copies, sizes },
+      owners: new Int32Array(this.#owners),
+      schedule: { assembly, copies, size },
       alignment,
       known: new Map(),
     };

@@ -4,6 +4,9 @@ import type { Copy } from "./copy.ts";
 import { type Extent, type GraphNode, isView, type Phase, rootOf, type Size, sizeOf } from "./graph.ts";
 import type { Schedule } from "./schedule.ts";
 
+/** What remains of a schedule once its programs are made. */
+export type Made = Pick<Schedule, "assembly" | "copies" | "size">;
+
 export interface Described {
   readonly name: string;
   readonly phase: Phase;
@@ -12,14 +15,14 @@ export interface Described {
 }
 
 /** @param tensor ~number: of another step in the pipeline */
-export function describe(schedule: Pick<Schedule, "assembly" | "copies" | "sizes">, tensor: number): Described {
+export function describe(made: Made, tensor: number): Described {
   const number = tensor < 0 ? ~tensor : tensor;
-  const { assembly, copies, sizes } = schedule;
+  const { assembly, copies, size } = made;
   const copy = copies[number - assembly.count];
   if (copy !== undefined) return describeCopy(copy, nodeAt(assembly, copy.from));
   const node = nodeAt(assembly, number);
   if (node === null) return { name: "", phase: "inputs", shape: null };
-  const shape = shapeOf(node, sizes[number]);
+  const shape = shapeOf(node, assembly.shared.sizes.sizes[size[number] ?? 0]);
   return { name: tensor < 0 ? `${node.name} copy` : node.name, phase: node.phase, shape };
 }
 

@@ -150,10 +150,8 @@ describe("ggml's scheduler", () => {
     const part = partOf(graph.take(), { input: null, result: null, keepsInput: false });
     const assembly = assemble(shared, [{ part, layer: null, devices: [home, home, 1, 1] }], rules.length);
     const made = schedule(assembly, { ...UNSPLIT, rules });
-    return made.steps.map((step) => {
-      const number = step < 0 ? ~step : step;
-      return `${describeTensor(made, number).name}@${made.device[number]}`;
-    });
+    const copies = made.copies.map((_, i) => assembly.count + i);
+    return [...copies, ...assembly.order].map((n) => `${describeTensor(made, n).name}@${made.device[n]}`);
   }
 
   test("an operation runs where its weight lies; its inputs are copied there", () => {
