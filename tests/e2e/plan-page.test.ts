@@ -213,6 +213,29 @@ describe("with script", () => {
     });
     expect(colours).toBeGreaterThan(20);
   });
+
+  see(
+    "the picture that was moved is, to the pixel, the one that is drawn whole",
+    async (page) => {
+      const picture = (): Promise<string> =>
+        page.locator("#sky").evaluate((sky) => (sky instanceof HTMLCanvasElement ? sky.toDataURL() : ""));
+      await page.goto(EXAMPLE);
+      const before = await picture();
+      await page.locator("#r-context").focus();
+      for (const key of ["End", "PageDown", "ArrowRight"]) await page.keyboard.press(key);
+      await page.locator("#r-gpu_layers").focus();
+      for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowLeft");
+      await page.locator("#readout").focus();
+      await page.keyboard.press("ArrowRight");
+      await page.keyboard.press("ArrowLeft");
+      await atRest(page);
+      const moved = await picture();
+      expect(moved).not.toBe(before);
+      await page.reload();
+      expect(await picture()).toBe(moved);
+    },
+    { deviceScaleFactor: 1.25 },
+  );
 });
 
 describe("without script", () => {

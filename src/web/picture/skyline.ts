@@ -28,7 +28,7 @@ export function drawSky(
 ): void {
   const axis = skyAxis(tallest(shape, bytes), g.plotHeight);
   c.fillStyle = p.bg;
-  c.fillRect(0, 0, g.width, g.height);
+  c.fillRect(0, 0, g.width + 1, g.height + 1); // a last row of pixels that is covered in part, too
   c.textBaseline = "middle";
   c.font = p.font;
   drawGround(c, g, p, shape, axis, bytes.selected);
@@ -88,7 +88,7 @@ function drawGround(
     c.stroke();
     c.fillStyle = p.ink3;
     const unit = v === 0 || g.phone ? "" : axis.gib ? " GiB" : " MiB";
-    c.fillText(axisNumber(axis, v) + unit, g.gutter - 6, y);
+    c.fillText(axisNumber(axis, v) + unit, g.gutter - 6, v === 0 ? y - 3 : y); // the lanes' words begin below
   }
   if (g.phone) c.fillText(axis.gib ? "GiB" : "MiB", g.gutter - 6, 10);
   if (selected !== null) {
