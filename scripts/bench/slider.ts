@@ -1,24 +1,25 @@
 /**
- * Steps of a slider on the Plan page in headless Chromium, 1440 x 900: a model of 128 layers (sliding and full attention in
- * turn, experts) on two GPUs, 240 steps, one a frame. script: time in the page's own frame callback. main thread: from that
- * callback's start until the frame's style, layout and paint are done (a message posted in the callback arrives). frame:
- * between two frames. Then the work of coming to rest (tables, words, address), once in 20. Goals: main thread 10 ms at the
- * median and 16 ms at the 95th percentile, frames 16.7 ms.
+ * Steps of a slider on the Plan page, as the compiled program serves it, in headless Chromium without a GPU, 1440 x 900: a
+ * model of 128 layers (sliding and full attention in turn, experts) on two GPUs, 240 steps, one a frame. main thread: its
+ * tasks from one step to the next (script, style, layout, paint, canvas, garbage), from Chromium's trace, which itself takes
+ * some of the time; script: of it JavaScript. frame: between two animation frames. "at the curve": the page scrolled to it.
+ * Then the work of coming to rest (tables, words, address), once in 20. Goals: main thread 10 ms at the median and 16 ms at
+ * the 95th percentile, frames 16.7 ms.
  */
 import { mkdir, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { chromium, type Page } from "playwright-core";
+import { join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
 import { chromiumArgs, findChromium } from "../../tests/requires.ts";
-import { buildAssets } from "../assets.ts";
 import type { Row } from "../bench.ts";
-import { milliseconds, quantile, withHome } from "../bench-lib/program.ts";
+import { traceSteps } from "../bench-lib/page-trace.ts";
+import { binary, milliseconds, quantile, withHome } from "../bench-lib/program.ts";
 import { addressOf } from "../check/smoke.ts";
 
 export const name = "slider";
 
 const STEPS = 240;
+const WARM_UP = 60;
 const RESTS = 20;
-const ROOT = resolve(import.meta.dir, "../..");
 const LAYERS = 128;
 
 const CONFIG = {
@@ -37,43 +38,27 @@ const CONFIG = {
   layer_types: Array.from({ length: LAYERS }, (_, i) => (i % 2 === 0 ? "sliding_attention" : "full_attention")),
 };
 
-interface Timings {
-  readonly script: readonly number[];
-  readonly main: readonly number[];
-  readonly frame: readonly number[];
-}
+const MARK = "slider step";
 
-/** Runs in the page: moves the slider once a frame, up and down. */
-async function moveSlider([field, steps]: readonly [string, number]): Promise<Timings> {
+/** Runs in the page: moves the slider once a frame, up and down. @returns times between frames */
+async function moveSlider([field, steps, mark]: readonly [string, number, string]): Promise<readonly number[]> {
   const range = document.getElementById(`r-${field}`);
   if (!(range instanceof HTMLInputElement)) throw new Error(`no slider ${field}`);
   const last = Number(range.max);
-  const script: number[] = [];
-  const main: number[] = [];
-  const frame: number[] = [];
-  const channel = new MessageChannel();
-  const own = window.requestAnimationFrame.bind(window);
-  // The page asks for its frame through this: the callback is timed from outside.
-  window.requestAnimationFrame = (callback) =>
-    own((time) => {
-      const from = performance.now();
-      callback(time);
-      script.push(performance.now() - from);
-      channel.port2.postMessage(from);
-    });
-  channel.port1.onmessage = (event: MessageEvent<number>) => main.push(performance.now() - event.data);
-  let before = 0;
+  const frame = (): Promise<number> => new Promise((done) => requestAnimationFrame(done));
+  const frames: number[] = [];
+  let before = await frame();
   for (let i = 0; i < steps; i++) {
-    const time = await new Promise<number>((done) => own(done));
-    if (before > 0) frame.push(time - before);
-    before = time;
+    performance.mark(mark);
     const place = i % (2 * last);
     range.value = String(place <= last ? place : 2 * last - place);
     range.dispatchEvent(new Event("input", { bubbles: true }));
+    const time = await frame();
+    frames.push(time - before);
+    before = time;
   }
-  await new Promise((done) => setTimeout(done, 100));
-  window.requestAnimationFrame = own;
-  return { script, main, frame };
+  performance.mark(mark);
+  return frames;
 }
 
 /** Runs in the page: one step, then what follows when the hand rests; the longest task of that time is it. */
@@ -108,14 +93,20 @@ function row(what: string, times: readonly number[]): Row {
   };
 }
 
-async function measure(page: Page, url: string): Promise<readonly Row[]> {
+async function measure(browser: Browser, page: Page, url: string): Promise<readonly Row[]> {
   await page.goto(url, { waitUntil: "networkidle" });
-  await page.evaluate(moveSlider, ["context", 60] as const); // warms up
   const rows: Row[] = [];
-  for (const field of ["context", "sequences", "gpu_layers"]) {
-    const { script, main, frame } = await page.evaluate(moveSlider, [field, STEPS] as const);
-    rows.push(row(`${field}: script`, script), row(`${field}: main thread`, main), row(`${field}: frame`, frame));
-  }
+  const move = async (field: string, label: string): Promise<void> => {
+    await page.evaluate(moveSlider, [field, WARM_UP, MARK] as const);
+    const { times, answer } = await traceSteps(browser, page, MARK, () =>
+      page.evaluate(moveSlider, [field, STEPS, MARK] as const),
+    );
+    rows.push(row(`${label}: main thread`, times.main), row(`${label}: script`, times.script));
+    rows.push(row(`${label}: frame`, answer));
+  };
+  for (const field of ["context", "sequences", "gpu_layers"]) await move(field, field);
+  await page.locator("#curve").scrollIntoViewIfNeeded();
+  for (const field of ["context", "gpu_layers"]) await move(field, `${field}, at the curve`);
   rows.push(row("at rest", await page.evaluate(comeToRest, RESTS)));
   return rows;
 }
@@ -123,12 +114,12 @@ async function measure(page: Page, url: string): Promise<readonly Row[]> {
 export async function run(): Promise<readonly Row[]> {
   const executablePath = findChromium();
   if (executablePath === null) throw new Error("no Chromium, Chrome or Edge found (set CHROMIUM_PATH)");
-  await buildAssets();
+  const program = await binary();
   return await withHome(async (env, folder) => {
     const model = join(folder, "model-128");
     await mkdir(model);
     await writeFile(join(model, "config.json"), JSON.stringify(CONFIG));
-    const child = Bun.spawn([process.execPath, join(ROOT, "src/cli/main.ts"), "serve", "--port", "0", "--no-open"], {
+    const child = Bun.spawn([program, "serve", "--port", "0", "--no-open"], {
       env,
       stdin: "ignore",
       stdout: "pipe",
@@ -138,7 +129,7 @@ export async function run(): Promise<readonly Row[]> {
     try {
       const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
       const query = new URLSearchParams({ model, device: "2x 80GiB", weights: "MXFP4_MOE" });
-      return await measure(page, `${await addressOf(child)}/plan?${query}`);
+      return await measure(browser, page, `${await addressOf(child)}/plan?${query}`);
     } finally {
       await browser.close();
       child.kill("SIGKILL");
