@@ -1,56 +1,31 @@
 /** Which layers of a model are alike. */
 import type { LayerSpec, ModelSpec, TensorSpec } from "../../../model.ts";
 
-/** Layers with the same number are alike. */
-export type Kinds = Int32Array;
+const known = new WeakMap<ModelSpec, Int32Array>();
 
-const shapes = new WeakMap<ModelSpec, Kinds>();
-const types = new WeakMap<ModelSpec, Kinds>();
-
-/** Layers whose graphs are the same. */
-export function shapeKinds(model: ModelSpec): Kinds {
-  const known = shapes.get(model);
-  if (known !== undefined) return known;
-  const graphs = model.layers.map(({ mixers, feedForward }) => JSON.stringify([mixers, feedForward]));
-  const made = kindsOf(model, (a, b, i, j) => graphs[i] === graphs[j] && sameTensors(a, b, false));
-  shapes.set(model, made);
-  return made;
-}
-
-/** … and whose weights have the same types: where weights are copied. */
-export function typedKinds(model: ModelSpec): Kinds {
-  const known = types.get(model);
-  if (known !== undefined) return known;
-  const shape = shapeKinds(model);
-  const made = kindsOf(model, (a, b, i, j) => shape[i] === shape[j] && sameTensors(a, b, true));
-  types.set(model, made);
-  return made;
-}
-
-/** @param alike of two layers and their indexes */
-function kindsOf(model: ModelSpec, alike: (a: LayerSpec, b: LayerSpec, i: number, j: number) => boolean): Kinds {
-  const firsts: { readonly layer: LayerSpec; readonly index: number }[] = [];
-  return Int32Array.from(model.layers, (layer, i) => {
-    const kind = firsts.findIndex((first) => alike(layer, first.layer, i, first.index));
-    return kind === -1 ? firsts.push({ layer, index: i }) - 1 : kind;
+/** By layer: a number that it shares with all layers whose graphs are the same, whatever their weights' types. */
+export function layerKinds(model: ModelSpec): Int32Array {
+  const before = known.get(model);
+  if (before !== undefined) return before;
+  const firsts: { readonly layer: LayerSpec; readonly graph: string }[] = [];
+  const made = Int32Array.from(model.layers, (layer) => {
+    const graph = JSON.stringify([layer.mixers, layer.feedForward]);
+    const kind = firsts.findIndex((first) => first.graph === graph && sameTensors(first.layer, layer));
+    return kind === -1 ? firsts.push({ layer, graph }) - 1 : kind;
   });
+  known.set(model, made);
+  return made;
 }
 
-/** Files have alike layers' tensors in the same order as a rule. */
-function sameTensors(a: LayerSpec, b: LayerSpec, typed: boolean): boolean {
+function sameTensors(a: LayerSpec, b: LayerSpec): boolean {
   if (a.tensors.length !== b.tensors.length) return false;
-  const same = (x: TensorSpec, y: TensorSpec | undefined): boolean =>
-    y !== undefined && (!typed || x.type === y.type) && localName(a, x) === localName(b, y);
-  if (a.tensors.every((tensor, i) => same(tensor, b.tensors[i]))) return true;
-  const [left, right] = [sorted(a), sorted(b)];
-  return left.every((tensor, i) => same(tensor, right[i]));
+  // Files have alike layers' tensors in the same order as a rule.
+  if (a.tensors.every((tensor, i) => localName(a, tensor) === localName(b, b.tensors[i]))) return true;
+  const names = new Set(a.tensors.map((tensor) => localName(a, tensor)));
+  return b.tensors.every((tensor) => names.has(localName(b, tensor)));
 }
 
-function sorted(layer: LayerSpec): TensorSpec[] {
-  return layer.tensors.toSorted((a, b) => (localName(layer, a) < localName(layer, b) ? -1 : 1));
-}
-
-function localName({ index }: LayerSpec, { name }: TensorSpec): string {
+function localName({ index }: LayerSpec, tensor: TensorSpec | undefined): string | undefined {
   const prefix = `blk.${index}.`;
-  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
+  return tensor?.name.startsWith(prefix) === true ? tensor.name.slice(prefix.length) : tensor?.name;
 }
