@@ -20,13 +20,19 @@ export interface Palette {
   readonly kv: string;
   readonly stateFill: CanvasPattern | string;
   readonly outputFill: CanvasPattern | string;
-  /** A dashed outline, open below; as an image, since a hundred strokes with dashes cost more than all else. */
-  readonly ghostColumn: (width: number, height: number) => HTMLCanvasElement;
+  /** A dashed outline, open below. */
+  readonly ghostColumn: ColumnImage;
+  /** Stripes that make what lies over the limit paler. */
+  readonly beyondColumn: ColumnImage;
   /** Device pixels of a CSS pixel. */
   readonly ratio: number;
-  /** What lies over the limit, made paler. */
-  readonly beyondStripes: CanvasPattern | string;
 }
+
+/**
+ * What a hundred columns have alike, in device pixels and as high as the plot, to be cut to measure: an image is copied,
+ * strokes with dashes and fills with patterns are computed, which cost more than all else in the picture.
+ */
+export type ColumnImage = (width: number, height: number) => HTMLCanvasElement;
 
 export function readPalette(context: CanvasRenderingContext2D, ratio: number): Palette {
   const style = getComputedStyle(document.documentElement);
@@ -54,21 +60,28 @@ export function readPalette(context: CanvasRenderingContext2D, ratio: number): P
     kv: css("--part-kv"),
     stateFill: scaled(pattern(context, ratio, css("--part-state"), bg, "dots"), ratio),
     outputFill: scaled(pattern(context, ratio, css("--part-output"), bg, "rows"), ratio),
-    ghostColumn: ghostColumns(css("--part-ghost"), ratio),
+    ghostColumn: columnImage(ratio, (c, width, height) => {
+      const line = Math.max(1, Math.round(ratio));
+      c.strokeStyle = css("--part-ghost");
+      c.lineWidth = line;
+      c.setLineDash([3 * ratio, 2 * ratio]);
+      c.strokeRect(line / 2, line / 2, width - line, height + line);
+    }),
+    beyondColumn: columnImage(ratio, (c, width, height) => {
+      c.fillStyle = bg;
+      c.globalAlpha = 0.55;
+      const line = Math.max(1, Math.round(ratio));
+      for (let y = line; y < height; y += 3 * line) c.fillRect(0, y, width, line);
+    }),
     ratio,
-    beyondStripes: scaled(
-      tile(context, ratio, 3, (c) => {
-        c.fillStyle = bg;
-        c.globalAlpha = 0.55;
-        c.fillRect(0, 0, 3, 1);
-      }) ?? "transparent",
-      ratio,
-    ),
   };
 }
 
 /** One image for each width of a column: there are two at most, and a few while a window is resized. */
-function ghostColumns(colour: string, ratio: number): Palette["ghostColumn"] {
+function columnImage(
+  ratio: number,
+  paint: (c: CanvasRenderingContext2D, width: number, height: number) => void,
+): ColumnImage {
   const made = new Map<string, HTMLCanvasElement>();
   return (width, height) => {
     const key = `${width} ${height}`;
@@ -78,13 +91,7 @@ function ghostColumns(colour: string, ratio: number): Palette["ghostColumn"] {
       image.width = Math.max(1, Math.round(width * ratio));
       image.height = Math.max(1, Math.round(height * ratio));
       const c = image.getContext("2d");
-      if (c !== null) {
-        const line = Math.max(1, Math.round(ratio));
-        c.strokeStyle = colour;
-        c.lineWidth = line;
-        c.setLineDash([3 * ratio, 2 * ratio]);
-        c.strokeRect(line / 2, line / 2, image.width - line, image.height + line);
-      }
+      if (c !== null) paint(c, image.width, image.height);
       made.set(key, image);
     }
     return image;

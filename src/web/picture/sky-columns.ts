@@ -1,5 +1,5 @@
 /** The columns: weights below, state and KV above, the two ends apart. */
-import type { Palette } from "./palette.ts";
+import type { ColumnImage, Palette } from "./palette.ts";
 import type { SkyBytes, SkyEnd, SkyShape } from "./sky-data.ts";
 import { columnOf, type SkyAxis, type SkyGeometry } from "./sky-geometry.ts";
 
@@ -62,16 +62,28 @@ export function drawKv(
     if (limit === undefined || shape.grows[i] !== 1) continue;
     const mark = Math.round(g.base - (below + limit) * k);
     if (mark < head - 1) {
-      const ghost = p.ghostColumn(width, Math.ceil(g.plotHeight));
-      const height = head - mark;
-      c.drawImage(ghost, 0, 0, ghost.width, height * p.ratio, x, mark, width, height);
+      drawColumnImage(c, g, p, p.ghostColumn, x, mark, width, head - mark);
     } else if (mark > head + 1) {
-      c.fillStyle = p.beyondStripes;
-      c.fillRect(x, head, width, mark - head);
+      drawColumnImage(c, g, p, p.beyondColumn, x, head, width, mark - head);
       c.fillStyle = p.no;
       c.fillRect(x - 2, mark - 1, width + 4, 2);
     }
   }
+}
+
+/** The upper part of the image, from its top: whole pixels on whole pixels. */
+function drawColumnImage(
+  c: CanvasRenderingContext2D,
+  g: SkyGeometry,
+  p: Palette,
+  image: ColumnImage,
+  x: number,
+  y: number,
+  width: number,
+  height: number,
+): void {
+  const whole = image(width, Math.ceil(g.plotHeight));
+  c.drawImage(whole, 0, 0, whole.width, height * p.ratio, x, y, width, height);
 }
 
 export function drawUnknown(
