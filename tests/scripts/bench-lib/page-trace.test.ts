@@ -19,14 +19,14 @@ describe("a trace's steps", () => {
       mark(1000),
       mark(11_000),
       mark(21_000),
-      at("RunTask", 2000, 3000),
+      at("RunTask", 2000, 3000, { tdur: 1500 }),
       at("RunTask", 10_000, 4000), // 1 ms in the first step, 3 ms in the second
       at("RunTask", 30_000, 5000),
       at("RunTask", 3000, 9000, { tid: 2 }),
       at("FunctionCall", 2500, 2000),
       at("FunctionCall", 3000, 1000),
     ];
-    expect(stepTimes(events, "step")).toEqual({ main: [4, 3], script: [2, 0] });
+    expect(stepTimes(events, "step")).toEqual({ main: [4, 3], processor: [2.5, 3], script: [2, 0] });
   });
 
   test("no mark: said, not measured as nothing", () => {
