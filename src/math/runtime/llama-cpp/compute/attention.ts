@@ -5,7 +5,7 @@
 
 import { GGML_TYPES } from "../../../ggml-types.ts";
 import type { AttentionMixer, LatentMixer } from "../../../model.ts";
-import { type Extent, type GraphNode, type Size, type Source, sizeOf, stridedSize } from "./graph.ts";
+import { type Extent, type GraphNode, type GraphView, type Size, type Source, sizeOf, stridedSize } from "./graph.ts";
 import type { LayerContext } from "./step.ts";
 
 export interface AttentionTraits {
@@ -22,6 +22,7 @@ interface Projections {
 /** Q, K, V of the layer, ready for the cache; the attention's output before the output matrix. */
 export function attention(at: LayerContext, mixer: AttentionMixer, input: GraphNode, traits: AttentionTraits): Source {
   if (mixer.gated) return gatedAttention(at, mixer, input, traits);
+  if (at.has("attn_kv_b.weight")) return attend(at, mixer, unpacked(at, mixer, input), traits);
   const { query, key, value } = projections(at, mixer, input);
   const parts = {
     query: positioned(at, mixer.heads, mixer, "attn_q_norm", query),
@@ -211,18 +212,40 @@ function asF16(at: LayerContext, name: string, width: number, cells: "full" | "w
   return at.graph.node(name, "op", [width, cells, at.step.streams], [cache], { elementBytes: 2 });
 }
 
+/** The queries of latent attention, through a small space of their own where the model has one. */
+function latentQueries(at: LayerContext, width: number, rank: number, input: GraphNode): GraphView {
+  const { graph, step } = at;
+  if (!at.has("attn_q_a.weight")) return graph.view(at.matmul("attn_q", width, input));
+  const small = at.norm("attn_q_a_norm", at.matmul("attn_q_a", rank, input), [rank, step.tokens]);
+  return graph.view(at.matmul("attn_q_b", width, small));
+}
+
+/** Latent attention of an older converter's file: one matrix unpacks keys and values of all heads, which are cached whole. */
+function unpacked(at: LayerContext, { heads, headDimK, headDimV }: AttentionMixer, input: GraphNode): Projections {
+  const { graph, step, inputs } = at;
+  const rows = heads * step.tokens;
+  const latent = at.elements("attn_kv_a_norm.weight", 0);
+  const ropeDim = at.elements("attn_kv_a_mqa.weight", 1) - latent;
+  const nopeDim = headDimK - ropeDim;
+  const all = latentQueries(at, heads * headDimK, at.elements("attn_q_a.weight", 1), input);
+  const query = at.op("query", "rope", [headDimK, heads, step.tokens], [all, inputs.positions]);
+  const packed = graph.view(at.matmul("attn_kv_a_mqa", latent + ropeDim, input));
+  const keyTurned = at.op("key rope", "rope", [ropeDim, 1, step.tokens], [packed, inputs.positions]);
+  const normed = at.norm("attn_kv_a_norm", packed, [latent, step.tokens]);
+  const both = at.matmul("attn_kv_b", heads * (nopeDim + headDimV), normed);
+  const part = (length: number): Source => graph.view(both, stridedSize(4, rows, nopeDim + headDimV, length));
+  const value = at.op("value", "op", [headDimV, heads, step.tokens], [part(headDimV)]);
+  const repeated = at.op("key rope repeated", "op", [ropeDim, heads, step.tokens], [keyTurned]);
+  const key = at.op("key", "op", [headDimK, heads, step.tokens], [part(nopeDim), repeated]);
+  return { query, key, value };
+}
+
 /** Latent attention: queries are brought into the latent space, one row per token is cached. */
 export function latentAttention(at: LayerContext, mixer: LatentMixer, input: GraphNode): Source {
   const { graph, step, inputs } = at;
   const { heads, kvLoraRank, ropeDim, nopeDim, valueDim } = mixer;
   const row = kvLoraRank + ropeDim;
-  let queryInput = input;
-  if (at.has("attn_q_a.weight")) {
-    const rank = mixer.qLoraRank ?? 0;
-    queryInput = at.norm("attn_q_a_norm", at.matmul("attn_q_a", rank, input), [rank, step.tokens]);
-  }
-  const name = at.has("attn_q_a.weight") ? "attn_q_b" : "attn_q";
-  const q = graph.view(at.matmul(name, heads * (nopeDim + ropeDim), queryInput));
+  const q = latentQueries(at, heads * (nopeDim + ropeDim), mixer.qLoraRank ?? 0, input);
   const absorbed = at.matmul("attn_k_b", kvLoraRank, q, [step.tokens, heads]);
   const turned = at.op("query rope", "rope", [ropeDim, heads, step.tokens], [q, inputs.positions]);
   const query = at.op("query", "op", [row, heads, step.tokens], [graph.view(absorbed), turned]);

@@ -10,8 +10,8 @@
  * run says something else than a load: 8 of them were loaded, all alike; 4 were too large to load.
  *
  * Not compared: rows split over GPUs, Metal's scratch (from its source), whatever a real back-end's missing operations
- * would cut out of the graph. Left out: expert groups (expert_group_count; some X·T·4 bytes for a moment), the unpacked keys
- * of DeepSeek files from older converters, overrides of tensors other than a layer's experts.
+ * would cut out of the graph. Left out: expert groups (expert_group_count; some X·T·4 bytes for a moment),
+ * overrides of tensors other than a layer's experts.
  * @source src/llama-context.cpp sched_reserve, graph_reserve; ggml/src/ggml-alloc.c, ggml-backend.cpp at llama.cpp v0.5.0
  */
 import type { Device } from "../../../machine.ts";

@@ -60,6 +60,11 @@ export class LayerContext {
     return this.#tensors.has(name);
   }
 
+  /** Of a tensor that the layer has; 0 of one that it has not. */
+  elements(name: string, dimension: number): number {
+    return this.#tensors.get(name)?.shape[dimension] ?? 0;
+  }
+
   weight(name: string): GraphNode {
     const known = this.#weights.get(name);
     if (known !== undefined) return known;
