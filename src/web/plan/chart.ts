@@ -21,13 +21,16 @@ export interface Chart {
 export interface Charted {
   /** Equal as long as the columns are: then only the marks have moved. */
   readonly key: string;
-  readonly curve: () => Curve;
+  /** At every so many-th context, straight lines between. */
+  readonly curve: (every: number) => Curve;
   readonly marks: Marks;
 }
 
 const HEIGHT = 220;
 /** Columns ask for a plan at each of some sixty contexts: as often as the eye follows, not in every frame. */
 const CURVE_MS = 100;
+/** Contexts of which one is planned meanwhile. */
+const EVERY = 4;
 
 type Fill = CanvasRenderingContext2D["fillStyle"];
 
@@ -57,6 +60,7 @@ export function memoryChart(host: HTMLElement): Chart {
   let plot: uPlot | null = null;
   let key: string | null = null;
   let madeAt = 0;
+  let every = 1;
   let inWindow = true;
 
   const build = (): void => {
@@ -82,24 +86,31 @@ export function memoryChart(host: HTMLElement): Chart {
     inWindow = entries.at(-1)?.isIntersecting ?? true;
   }).observe(host);
 
-  const show = (next: Charted): void => {
+  const moveMarks = (next: Charted): void => {
     marks = next.marks;
-    if (next.key === key) {
-      plot?.redraw(false);
-      return;
-    }
+    plot?.redraw(false);
+  };
+
+  const make = (next: Charted, step: number): void => {
+    marks = next.marks;
     key = next.key;
+    every = step;
     madeAt = performance.now();
     const before = curve;
-    curve = next.curve();
+    curve = next.curve(step);
     if (plot === null || before?.contexts.length !== curve.contexts.length) build();
     else plot.setData(columnsOf(curve), true);
   };
 
   return {
-    show,
+    show(next) {
+      if (next.key === key && every === 1) moveMarks(next);
+      else make(next, 1);
+    },
     follow(next) {
-      if (inWindow && (next.key === key || performance.now() - madeAt >= CURVE_MS)) show(next);
+      if (!inWindow) return;
+      if (next.key === key) moveMarks(next);
+      else if (performance.now() - madeAt >= CURVE_MS) make(next, EVERY);
     },
     restyle: build,
   };

@@ -23,22 +23,37 @@ export interface Curve {
   readonly freeBytes: number | null;
 }
 
-/** Places of the context slider, so that "now" always lies on the curve. */
-export function curveOf(scene: DrawnScene): Curve {
+/**
+ * Places of the context slider, so that "now" always lies on the curve.
+ * @param every plans are made at every so many-th place and at the last; between them stand straight lines
+ */
+export function curveOf(scene: DrawnScene, every: number): Curve {
   const trained = scene.result.model.context_trained ?? Math.max(scene.drawn.context, 8192);
   const contexts = Float64Array.from(contextPlaces(trained));
   const focus = focusOf(scene);
   const stacked = CURVE_PARTS.map(() => new Float64Array(contexts.length));
+  let before = 0;
   contexts.forEach((context, i) => {
+    if (i % every !== 0 && i !== contexts.length - 1) return;
     const { parts } = scene.drawn.plan.at(context);
     let below = 0;
     CURVE_PARTS.forEach((part, k) => {
       for (const slot of focus.slots) below += parts[part][slot] ?? 0;
       const column = stacked[k];
-      if (column !== undefined) column[i] = below;
+      if (column === undefined) return;
+      column[i] = below;
+      for (let j = before + 1; j < i; j++) column[j] = between(contexts, column, before, i, j);
     });
+    before = i;
   });
   return { contexts, stacked, freeBytes: focus.freeBytes };
+}
+
+/** On the line from one place to another: caches and masks grow in proportion to the context. */
+function between(contexts: Float64Array, column: Float64Array, from: number, to: number, at: number): number {
+  const [x0, x1, x] = [contexts[from] ?? 0, contexts[to] ?? 0, contexts[at] ?? 0];
+  const [y0, y1] = [column[from] ?? 0, column[to] ?? 0];
+  return y0 + ((y1 - y0) * (x - x0)) / (x1 - x0);
 }
 
 /** Powers of two and the trained context: memory, KV, and whether it fits with the layers where they are. */

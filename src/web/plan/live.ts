@@ -112,7 +112,7 @@ export function livePlan(start: { readonly input: PlanInput; readonly form: Form
     const { context: _, ...others } = scene.input.options;
     return {
       key: JSON.stringify([others, scene.input.weights, scene.drawn.plan.options.gpu_layers]),
-      curve: () => curveOf(scene),
+      curve: (every) => curveOf(scene, every),
       marks: {
         now: scene.drawn.context,
         nowBytes: focusOf(scene).needBytes,
