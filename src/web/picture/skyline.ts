@@ -77,6 +77,11 @@ function drawGround(
     const to = k === shape.devices.length - 1 ? g.width : boundary(g, run.to);
     c.fillRect(from, g.top - 4, to - from, g.plotHeight + 4);
   }
+  if (selected !== null) {
+    const [x, width] = columnOf(g, selected);
+    c.fillStyle = p.select;
+    c.fillRect(x - 2, g.top, width + 4, g.plotHeight + 2 * LANE_HEIGHT + 4);
+  }
   c.lineWidth = 1;
   c.textAlign = "right";
   for (let v = 0; v <= axis.max; v += axis.unit) {
@@ -91,9 +96,4 @@ function drawGround(
     c.fillText(axisNumber(axis, v) + unit, g.gutter - 6, v === 0 ? y - 3 : y); // the lanes' words begin below
   }
   if (g.phone) c.fillText(axis.gib ? "GiB" : "MiB", g.gutter - 6, 10);
-  if (selected !== null) {
-    const [x, width] = columnOf(g, selected);
-    c.fillStyle = p.select;
-    c.fillRect(x - 2, g.top, width + 4, g.plotHeight + 2 * LANE_HEIGHT + 4);
-  }
 }
