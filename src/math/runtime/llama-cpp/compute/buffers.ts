@@ -8,6 +8,8 @@
  * at random afterwards (the host alone, experts on the host, part of the layers, everything; steps of 16 to 2048 tokens, 1
  * to 8 sequences): 857 of 869 buffers alike. The other 12 are of two GPUs with something left on the host, where the dry
  * run says something else than a load: 8 of them were loaded, all alike; 4 were too large to load.
+ * On the host alone, with the engine's release and the metadata of published files: 17508 buffers of all families, each to
+ * 0.01 % (tests/differential).
  *
  * Not compared: rows split over GPUs, Metal's scratch (from its source), whatever a real back-end's missing operations
  * would cut out of the graph. Left out: expert groups (expert_group_count; some X·T·4 bytes for a moment),
