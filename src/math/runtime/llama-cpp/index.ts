@@ -55,7 +55,8 @@ function planLlamaCpp(model: ModelSpec, asked: PlanOptions, machine: Machine): E
     limits: () => ({
       maxContext: largestContext(prepared),
       maxSequences: mostSequences(prepared),
-      gpuLayers: mostGpuLayers(model, options, machine),
+      // Left to us, the plan has as many as fit already.
+      gpuLayers: resolution.autoGpuLayers ? options.gpuLayers : mostGpuLayers(model, options, machine),
     }),
     at: (context) => {
       const there = totals(prepared, context, options.sequences);

@@ -52,27 +52,20 @@ export function placeLayers(model: ModelSpec, options: LlamaCppOptions, machine:
 
   const layerDevice = new Int16Array(trunk);
   for (let i = 0; i < trunk; i++) layerDevice[i] = deviceOf(i);
-  const mtpDevice = new Int16Array(model.mtpLayers.length);
-  for (let i = 0; i < mtpDevice.length; i++) mtpDevice[i] = deviceOf(trunk + i);
   const outputDevice = deviceOf(all - 1);
 
   const expertsOnHost = new Uint8Array(trunk);
-  let expertsMoved = false;
   for (let i = 0; i < trunk && i < options.cpuMoeLayers; i++) {
-    if (model.layers[i]?.feedForward.kind !== "moe") continue;
-    expertsMoved = true;
-    if (layerDevice[i] !== HOST) expertsOnHost[i] = 1;
+    if (model.layers[i]?.feedForward.kind === "moe" && layerDevice[i] !== HOST) expertsOnHost[i] = 1;
   }
 
   // llama.cpp looks at whether the option was given, not at whether it moved anything.
-  const overridden = options.cpuMoeLayers > 0 || options.overrideTensor.length > 0 || expertsMoved;
+  const overridden = options.cpuMoeLayers > 0 || options.overrideTensor.length > 0;
   const allOffloaded = offloaded === all;
   return {
     layerDevice,
-    mtpDevice,
     outputDevice,
     expertsOnHost,
-    overridden,
     allOffloaded,
     pipelined: accelerators > 1 && allOffloaded && options.splitMode === "layer" && !overridden,
   };

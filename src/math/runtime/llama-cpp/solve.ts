@@ -40,7 +40,7 @@ const MOST_CORRECTIONS = 8;
 /**
  * The most sequences that fit at this context; with a unified pool they share it. null: not even one.
  * A compute buffer for another number of sequences costs a thousand times what the rest does: it is interpolated between
- * this plan's and the most there can be, and only the answer and its neighbours are worked out whole.
+ * one sequence's and the most there can be, and only the answer and its neighbours are worked out whole.
  */
 export function mostSequences(prepared: Prepared): number | null {
   const { context } = prepared.options;

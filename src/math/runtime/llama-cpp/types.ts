@@ -49,14 +49,10 @@ export const HOST = -1;
 export interface Placement {
   /** Device of each of model.layers, HOST or an accelerator. */
   readonly layerDevice: Int16Array;
-  /** Device of each of model.mtpLayers. */
-  readonly mtpDevice: Int16Array;
   /** Device of the output norm and head. */
   readonly outputDevice: number;
   /** 1 where the layer's routed experts are kept in system memory although the layer is on an accelerator. */
   readonly expertsOnHost: Uint8Array;
-  /** Any --override-tensor or --cpu-moe is in force (it turns pipeline parallelism off). */
-  readonly overridden: boolean;
   /** llama.cpp keeps four copies of a step's inputs: > 1 accelerator, everything offloaded, split by layer, no override. */
   readonly pipelined: boolean;
   /** All layers and the output lie on accelerators. */

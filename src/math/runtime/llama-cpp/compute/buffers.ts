@@ -34,15 +34,19 @@ export interface Programs {
   readonly decode: readonly Program[] | null;
 }
 
-/** Bytes of the buffers of each accelerator and of the host, as a load of the model makes them. */
+/**
+ * Bytes of the buffers of each accelerator and of the host, as a load of the model makes them.
+ * @param bare as if no accelerator took memory inside its operations
+ */
 export function computeBuffers(
   model: ModelSpec,
   options: LlamaCppOptions,
   caches: CacheShape,
   placement: Placement,
   accelerators: readonly Device[],
+  bare = false,
 ): ComputeBuffers {
-  const programs = programsFor(model, options, caches, placement, accelerators);
+  const programs = programsFor(model, options, caches, placement, accelerators, bare);
   const { full, window } = lengths(model, caches);
   const devices = accelerators.map((_, i) => sizeAt(programs, i, full, window));
   return { devices, host: sizeAt(programs, accelerators.length, full, window) };

@@ -3,7 +3,7 @@ import type { Device } from "../../../machine.ts";
 import type { ModelSpec } from "../../../model.ts";
 import type { CacheShape, ComputeBuffers, LlamaCppOptions, Placement } from "../types.ts";
 import { type BufferRule, bufferRule } from "./backends.ts";
-import { computeBuffers, lengths, programsFor, sizeAt } from "./buffers.ts";
+import { computeBuffers } from "./buffers.ts";
 
 export interface ComputeRange {
   readonly low: ComputeBuffers;
@@ -33,25 +33,12 @@ export function computeRange(
     return { low: scaled(mid, 1 - ROW_SPLIT_BAND), high: scaled(mid, 1 + ROW_SPLIT_BAND) };
   }
   const open = accelerators.some(({ backend }) => mayConvert(bufferRule(backend), options));
-  return { low: open ? withoutScratch(model, options, caches, placement, accelerators) : mid, high: mid };
+  return { low: open ? computeBuffers(model, options, caches, placement, accelerators, true) : mid, high: mid };
 }
 
 function mayConvert({ scratch }: BufferRule, { flashAttention, kvTypeK, kvTypeV }: LlamaCppOptions): boolean {
   if (scratch === "metal") return true;
   return scratch === "f16" && flashAttention && (kvTypeK !== "F16" || kvTypeV !== "F16");
-}
-
-function withoutScratch(
-  model: ModelSpec,
-  options: LlamaCppOptions,
-  caches: CacheShape,
-  placement: Placement,
-  accelerators: readonly Device[],
-): ComputeBuffers {
-  const { full, window } = lengths(model, caches);
-  const programs = programsFor(model, options, caches, placement, accelerators, true);
-  const devices = accelerators.map((_, i) => sizeAt(programs, i, full, window));
-  return { devices, host: sizeAt(programs, accelerators.length, full, window) };
 }
 
 function scaled({ devices, host }: ComputeBuffers, factor: number): ComputeBuffers {
