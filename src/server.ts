@@ -1,7 +1,7 @@
 /** Composition root: settings → what the pages need → routes → listen. The one place that knows everything. */
 import { Elysia } from "elysia";
 import { planAndAsk } from "./cli/ask-engine.ts";
-import { createPlanner, type Planner } from "./cli/planner.ts";
+import { createPlanner, isAuto, type Planner } from "./cli/planner.ts";
 import { VERSION } from "./cli/program-version.ts";
 import { type Config, readConfig } from "./config.ts";
 import { AppError } from "./errors.ts";
@@ -66,7 +66,7 @@ export function planDeps(config: Config): PlanDeps {
   const hub = createHubDeps(config.hub, { cacheDir: config.cacheDir, now: () => new Date().toISOString() });
   const detected = keepFor(MACHINE_MS, 1, async () => (await detectMachine(config)).machine);
   const machine = async (device: string): Promise<Machine> =>
-    device.trim().toLowerCase() === "auto" ? await detected("") : machineFromText(device);
+    isAuto(device) ? await detected("") : machineFromText(device);
   const opened = keepFor(MODEL_MS, 32, (model: string) => openModel(model, hub));
   const onDisk = keepFor(DISK_MS, 1, async () =>
     localModels({ sharedCacheDir: config.hub.sharedCacheDir, folders: [] }),

@@ -6,6 +6,7 @@ import { NO_OPTIONS, type PlanOptions } from "../../src/math/options.ts";
 import { RUNTIMES } from "../../src/math/runtime/index.ts";
 import { GIB } from "../../src/math/units.ts";
 import { typeWeights } from "../../src/math/weights-choice.ts";
+import { LAYERS, MIXED_CONFIG } from "./mixed-model.ts";
 
 export interface MathTime {
   readonly model: string;
@@ -15,7 +16,6 @@ export interface MathTime {
   readonly p95Us: number;
 }
 
-const LAYERS = 128;
 const BATCH = 10;
 const BATCHES = 20;
 const WARM_UP = 3;
@@ -30,21 +30,6 @@ const DENSE = {
   vocab_size: 128_256,
   max_position_embeddings: 131_072,
   tie_word_embeddings: false,
-};
-const MIXED = {
-  model_type: "gpt_oss",
-  head_dim: 64,
-  hidden_size: 2880,
-  intermediate_size: 2880,
-  num_hidden_layers: LAYERS,
-  num_attention_heads: 64,
-  num_key_value_heads: 8,
-  num_local_experts: 32,
-  num_experts_per_tok: 4,
-  sliding_window: 128,
-  vocab_size: 201_088,
-  max_position_embeddings: 131_072,
-  layer_types: Array.from({ length: LAYERS }, (_, i) => (i % 2 === 0 ? "sliding_attention" : "full_attention")),
 };
 
 const unknown = { usableBytes: null, freeBytes: null, bandwidthBytesPerSecond: null };
@@ -88,7 +73,7 @@ function quantile(values: readonly number[], at: number): number {
 export function measureMath(now: () => number): readonly MathTime[] {
   const models = [
     { model: "128 layers, dense", spec: typedModel(DENSE, "Q4_K_M") },
-    { model: "128 layers, windows and experts", spec: typedModel(MIXED, "MXFP4_MOE") },
+    { model: "128 layers, windows and experts", spec: typedModel(MIXED_CONFIG, "MXFP4_MOE") },
   ];
   const base: PlanOptions = { ...NO_OPTIONS, context: 8192, sequences: 1, gpuLayers: "all", flashAttention: "on" };
   const times: MathTime[] = [];

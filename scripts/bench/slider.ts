@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { chromiumArgs, findChromium } from "../../tests/requires.ts";
 import type { Row } from "../bench.ts";
+import { MIXED_CONFIG } from "../bench-lib/mixed-model.ts";
 import { traceSteps } from "../bench-lib/page-trace.ts";
 import { binary, milliseconds, quantile, withHome } from "../bench-lib/program.ts";
 import { addressOf } from "../check/smoke.ts";
@@ -20,23 +21,6 @@ export const name = "slider";
 const STEPS = 240;
 const WARM_UP = 60;
 const RESTS = 20;
-const LAYERS = 128;
-
-const CONFIG = {
-  model_type: "gpt_oss",
-  head_dim: 64,
-  hidden_size: 2880,
-  intermediate_size: 2880,
-  num_hidden_layers: LAYERS,
-  num_attention_heads: 64,
-  num_key_value_heads: 8,
-  num_local_experts: 32,
-  num_experts_per_tok: 4,
-  sliding_window: 128,
-  vocab_size: 201_088,
-  max_position_embeddings: 131_072,
-  layer_types: Array.from({ length: LAYERS }, (_, i) => (i % 2 === 0 ? "sliding_attention" : "full_attention")),
-};
 
 const MARK = "slider step";
 
@@ -119,7 +103,7 @@ export async function run(): Promise<readonly Row[]> {
   return await withHome(async (env, folder) => {
     const model = join(folder, "model-128");
     await mkdir(model);
-    await writeFile(join(model, "config.json"), JSON.stringify(CONFIG));
+    await writeFile(join(model, "config.json"), JSON.stringify(MIXED_CONFIG));
     const child = Bun.spawn([program, "serve", "--port", "0", "--no-open"], {
       env,
       stdin: "ignore",

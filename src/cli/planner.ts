@@ -108,7 +108,8 @@ async function connectHub(config: Config): Promise<(name: string) => Promise<Ope
   return (name) => openModel(name, deps);
 }
 
-function isAuto(device: string): boolean {
+/** This machine, whatever it is. */
+export function isAuto(device: string): boolean {
   return device.trim().toLowerCase() === "auto";
 }
 
