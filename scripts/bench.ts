@@ -48,8 +48,8 @@ export function formatCell(cell: Cell): string {
 /** "medianMs" is "median ms". */
 function heading(key: string): string {
   return key
-    .replaceAll(/([a-z])([A-Z])/g, "$1 $2")
-    .replaceAll(/ ([A-Z])(?=[a-z])/g, (_, letter: string) => ` ${letter.toLowerCase()}`);
+    .replaceAll(/([a-z\d])([A-Z])(?<!iB)/g, "$1 $2")
+    .replaceAll(/ ([A-Z])(?=[a-z])(?!iB)/g, (_, letter: string) => ` ${letter.toLowerCase()}`);
 }
 
 export function table(rows: readonly Row[]): string {

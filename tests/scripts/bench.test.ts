@@ -32,3 +32,8 @@ describe("benchmarks' page", () => {
     );
   });
 });
+
+test("a unit in a key stays a unit in the heading", () => {
+  const [head] = table([{ residentMiB: 58.2, p95Ms: 31, plansPerSecond: 9 }]).split("\n");
+  expect(head).toBe("| resident MiB | p95 ms | plans per second |");
+});
