@@ -23,7 +23,8 @@ import { assemble, type Site } from "./assembly.ts";
 import { type BufferRule, bufferRule } from "./backends.ts";
 import { StepParts } from "./decoder.ts";
 import { layerKinds } from "./kinds.ts";
-import { compile, type Program, peakBytes } from "./program.ts";
+import { peakBytes } from "./peak.ts";
+import { compile, type Program } from "./program.ts";
 import { schedule } from "./schedule.ts";
 import type { Step } from "./step.ts";
 

@@ -4,7 +4,8 @@ import type { ModelSpec } from "../../../model.ts";
 import type { CacheShape, LlamaCppOptions, Placement } from "../types.ts";
 import { lengths, programsFor } from "./buffers.ts";
 import type { Extent, Phase } from "./graph.ts";
-import { type Alive, aliveAtPeak, type Program, peakBytes } from "./program.ts";
+import { type Alive, aliveAtPeak, peakBytes } from "./peak.ts";
+import type { Program } from "./program.ts";
 
 export interface ComputeTerm {
   /** "mask", "ffn_up", "attn_norm" … after llama.cpp's tensors where there is one. */

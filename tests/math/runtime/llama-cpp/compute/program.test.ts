@@ -3,12 +3,8 @@ import { assemble } from "../../../../../src/math/runtime/llama-cpp/compute/asse
 import { GraphBuilder } from "../../../../../src/math/runtime/llama-cpp/compute/builder.ts";
 import type { GraphNode } from "../../../../../src/math/runtime/llama-cpp/compute/graph.ts";
 import { partOf } from "../../../../../src/math/runtime/llama-cpp/compute/part.ts";
-import {
-  aliveAtPeak,
-  compile,
-  type Program,
-  peakBytes,
-} from "../../../../../src/math/runtime/llama-cpp/compute/program.ts";
+import { aliveAtPeak, peakBytes } from "../../../../../src/math/runtime/llama-cpp/compute/peak.ts";
+import { compile, type Program } from "../../../../../src/math/runtime/llama-cpp/compute/program.ts";
 import { schedule } from "../../../../../src/math/runtime/llama-cpp/compute/schedule.ts";
 import { describe as describeTensor } from "../../../../../src/math/runtime/llama-cpp/compute/tensor.ts";
 import { ACCOUNTED_GPU, ACCOUNTED_HOST } from "./accounting.ts";
