@@ -69,6 +69,8 @@ export interface Runtime {
   readonly id: EngineId;
   /** Newest first; a plan is for the newest unless another is asked for. */
   readonly versions: readonly string[];
+  /** One sentence: what this engine does otherwise than the others with this model's memory. For a comparison. */
+  readonly difference: (model: ModelSpec) => string;
   /**
    * @param model typed: every tensor has a type
    * @throws {RangeError} when a tensor has none

@@ -4,6 +4,7 @@ import type { PlanOptions } from "../../options.ts";
 import type { Basis, OptionValue, Part } from "../../result.ts";
 import type { EngineLayers, EnginePlan, EngineRefusal, PartColumns, Runtime } from "../runtime.ts";
 import { llamaCommand } from "./command.ts";
+import { llamaDifference } from "./difference.ts";
 import { explainLoad } from "./explain.ts";
 import { cacheBytes, layerColumns, spare, type Totals, totals } from "./memory.ts";
 import { type Prepared, prepare } from "./prepare.ts";
@@ -18,6 +19,7 @@ export const LLAMA_CPP_VERSIONS = ["v0.5.0"] as const;
 export const LLAMA_CPP: Runtime = {
   id: "llama.cpp",
   versions: LLAMA_CPP_VERSIONS,
+  difference: llamaDifference,
   plan: planLlamaCpp,
 };
 
