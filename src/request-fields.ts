@@ -1,5 +1,5 @@
 /** The fields of a plan's request, once: the command line's flags, the page's query and their help are made of this table. */
-import { KV_TYPES, PROGRAMS } from "./math/options.ts";
+import { ENGINES, KV_NAMES, PROGRAMS } from "./math/options.ts";
 
 /** How a field reads as text. size: "2GiB", given to the request in bytes. */
 export type FieldKind = "text" | "integer" | "number" | "flag" | "size" | "layers" | "list";
@@ -17,7 +17,7 @@ export interface RequestField {
   readonly planned?: true;
 }
 
-const KV_CHOICES = KV_TYPES.map((type) => type.toLowerCase());
+const KV_CHOICES = KV_NAMES.map((type) => type.toLowerCase());
 
 export const REQUEST_FIELDS: readonly RequestField[] = [
   {
@@ -26,7 +26,7 @@ export const REQUEST_FIELDS: readonly RequestField[] = [
     kind: "text",
     value: "NAME",
     help: "the engine that is to run it (llama.cpp)",
-    choices: ["llama.cpp"],
+    choices: ENGINES,
   },
   {
     field: "device",
@@ -141,7 +141,6 @@ export const REQUEST_FIELDS: readonly RequestField[] = [
     kind: "integer",
     value: "N",
     help: "devices that share each layer (1)",
-    planned: true,
   },
   {
     field: "pipeline_parallel",
@@ -149,15 +148,13 @@ export const REQUEST_FIELDS: readonly RequestField[] = [
     kind: "integer",
     value: "N",
     help: "groups of devices in a row (1)",
-    planned: true,
   },
   {
     field: "memory_utilization",
     flag: "memory-utilization",
     kind: "number",
     value: "SHARE",
-    help: "share of the memory an engine takes",
-    planned: true,
+    help: "share of a device's memory that the engine takes, such as 0.9 (the engine's own)",
   },
   { field: "draft", flag: "draft", kind: "text", value: "MODEL", help: "a draft model, or mtp", planned: true },
   { field: "mmproj", flag: "mmproj", kind: "text", value: "FILE", help: "a projector's file", planned: true },

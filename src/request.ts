@@ -4,8 +4,8 @@ import { AppError } from "./errors.ts";
 import {
   ENGINES,
   type EngineId,
-  KV_TYPES,
-  type KvType,
+  KV_NAMES,
+  type KvName,
   type PlanOptions,
   PROGRAMS,
   type TensorOverride,
@@ -13,10 +13,10 @@ import {
 import { didYouMean } from "./nearest.ts";
 import { REQUEST_FIELDS } from "./request-fields.ts";
 
-/** More than ten times what any model is trained for; with 256 sequences more cells than any memory holds. */
+/** More than ten times what any model is trained for; with a few sequences more cells than any memory holds. */
 export const MAX_CONTEXT = 2 ** 27;
-/** @source llama.cpp src/llama-cparams.h LLAMA_MAX_SEQ */
-export const MAX_SEQUENCES = 256;
+/** What large servers are started with; each engine refuses what is too many for it. */
+export const MAX_SEQUENCES = 4096;
 const MAX_BATCH = 2 ** 20;
 const MAX_LAYERS = 100_000;
 const MAX_RESERVE = 2 ** 50;
@@ -170,6 +170,9 @@ function toRequest(fields: Fields, label: FieldLabel): PlanRequest {
       tensorSplit: fields.tensor_split ?? null,
       overrideTensor: overrides(fields.override_tensor ?? null, label),
       reserveBytes: fields.reserve_bytes ?? null,
+      tensorParallel: fields.tensor_parallel ?? null,
+      pipelineParallel: fields.pipeline_parallel ?? null,
+      memoryUtilization: fields.memory_utilization ?? null,
     },
     promptTokens: fields.prompt_tokens ?? null,
     atContext: fields.at_context ?? null,
@@ -179,9 +182,6 @@ function toRequest(fields: Fields, label: FieldLabel): PlanRequest {
 
 function refusePlanned(fields: Fields, label: FieldLabel): void {
   const given: readonly [string, unknown][] = [
-    ["tensor_parallel", fields.tensor_parallel === 1 ? null : fields.tensor_parallel],
-    ["pipeline_parallel", fields.pipeline_parallel === 1 ? null : fields.pipeline_parallel],
-    ["memory_utilization", fields.memory_utilization],
     ["draft", fields.draft],
     ["mmproj", fields.mmproj],
     ["lora", fields.lora],
@@ -197,17 +197,17 @@ function refusePlanned(fields: Fields, label: FieldLabel): void {
   );
 }
 
-function kvTypes(asked: string | null, label: FieldLabel): readonly [KvType | null, KvType | null] {
+function kvTypes(asked: string | null, label: FieldLabel): readonly [KvName | null, KvName | null] {
   if (asked === null) return [null, null];
   const names = asked.split(",").map((name) => name.trim().toUpperCase());
-  const types = names.map((name) => KV_TYPES.find((type) => type === name));
+  const types = names.map((name) => KV_NAMES.find((type) => type === name));
   const [k, v = k] = types;
   if (names.length > 2 || k === undefined || v === undefined || types.includes(undefined)) {
     throw new AppError(
       "usage",
-      `Cannot plan with ${label("kv_type")} ${shown(asked)}: a cache type of llama.cpp is wanted, or two as K,V`,
+      `Cannot plan with ${label("kv_type")} ${shown(asked)}: a cache type is wanted, or two as K,V`,
       {
-        hint: `write one of ${KV_TYPES.map((type) => type.toLowerCase()).join(", ")}`,
+        hint: `write one of ${KV_NAMES.map((type) => type.toLowerCase()).join(", ")}`,
       },
     );
   }

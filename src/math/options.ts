@@ -17,6 +17,10 @@ export const KV_TYPES = [
 ] as const satisfies readonly GgmlType[];
 export type KvType = (typeof KV_TYPES)[number];
 
+/** The cache types of all engines: ggml's, FP8 (e4m3) and FP8_E5M2, and Qn, n bits with scales by group. Each engine refuses what it has not. */
+export const KV_NAMES = [...KV_TYPES, "FP8", "FP8_E5M2", "Q2", "Q3", "Q4", "Q5", "Q6", "Q7", "Q8"] as const;
+export type KvName = (typeof KV_NAMES)[number];
+
 export const PROGRAMS = ["llama-server", "llama-cli", "llama-bench", "api"] as const;
 export type Program = (typeof PROGRAMS)[number];
 
@@ -27,8 +31,8 @@ export interface PlanOptions {
   readonly ubatch: number | null;
   readonly batch: number | null;
   readonly program: Program | null;
-  readonly kvTypeK: KvType | null;
-  readonly kvTypeV: KvType | null;
+  readonly kvTypeK: KvName | null;
+  readonly kvTypeV: KvName | null;
   readonly flashAttention: "on" | "off" | "auto" | null;
   readonly kvUnified: boolean | null;
   readonly swaFull: boolean | null;
@@ -38,6 +42,12 @@ export interface PlanOptions {
   readonly tensorSplit: readonly number[] | null;
   readonly overrideTensor: readonly TensorOverride[] | null;
   readonly reserveBytes: number | null;
+  /** Devices that share every layer. */
+  readonly tensorParallel: number | null;
+  /** Groups of devices, each with a run of the layers. */
+  readonly pipelineParallel: number | null;
+  /** Share of a device's memory that an engine takes for itself, 0 to 1. */
+  readonly memoryUtilization: number | null;
 }
 
 /** llama.cpp `-ot REGEX=BUFFER`: the first match on a tensor's name wins. */
@@ -64,4 +74,7 @@ export const NO_OPTIONS: PlanOptions = {
   tensorSplit: null,
   overrideTensor: null,
   reserveBytes: null,
+  tensorParallel: null,
+  pipelineParallel: null,
+  memoryUtilization: null,
 };

@@ -15,6 +15,7 @@ test("every kind of flag becomes its field", () => {
   const asked = request([
     ...["org/name", "--device", "2x rtx-3090", "--reserve", "1.5GiB", "--context", "4096", "--sequences", "2"],
     ...["--kv-type", "q8_0,f16", "--flash-attention", "on", "--kv-unified", "--gpu-layers", "12", "--cpu-moe", "3"],
+    ...["--tensor-parallel", "2", "--pipeline-parallel", "3", "--memory-utilization", "0.85"],
     ...["--tensor-split", "3,1", "--override-tensor", "exps=CPU,attn_.*=CUDA0", "--weights", "Q4_K_M"],
   ]);
   expect(asked).toMatchObject({
@@ -36,6 +37,9 @@ test("every kind of flag becomes its field", () => {
     gpuLayers: 12,
     cpuMoeLayers: 3,
     tensorSplit: [3, 1],
+    tensorParallel: 2,
+    pipelineParallel: 3,
+    memoryUtilization: 0.85,
     overrideTensor: [
       { pattern: "exps", buffer: "CPU" },
       { pattern: "attn_.*", buffer: "CUDA0" },
@@ -58,9 +62,9 @@ test.each([
   [["m", "--context", "1000000000"], "Cannot plan with --context 1000000000", ""],
   [["m", "--context", "8k"], 'Cannot plan with --context "8k"', ""],
   [["m", "--context", "1.5"], "Cannot plan with --context 1.5", ""],
-  [["m", "--sequences", "257"], "Cannot plan with --sequences 257: an integer from 1 to 256 is wanted", ""],
+  [["m", "--sequences", "4097"], "Cannot plan with --sequences 4097: an integer from 1 to 4096 is wanted", ""],
   [["m", "--reserve", "2"], 'Cannot use --reserve "2": a size such as 2GiB or 500MB is wanted', "write 2GiB or 2MiB"],
-  [["m", "--kv-type", "fp8"], 'Cannot plan with --kv-type "fp8"', "q8_0"],
+  [["m", "--kv-type", "fp9"], 'Cannot plan with --kv-type "fp9"', "q8_0"],
   [["m", "--kv-type", "f16,f16,f16"], 'Cannot plan with --kv-type "f16,f16,f16"', ""],
   [
     ["m", "--gpu-layers", "most"],
@@ -73,7 +77,8 @@ test.each([
   [["m", "--override-tensor", "(=CPU"], 'Cannot plan with --override-tensor "(=CPU"', "exps=CPU"],
   [["m", "--engine", "vllm"], 'Cannot plan for engine "vllm": this version plans for llama.cpp', "--engine"],
   [["m", "--draft", "org/small"], 'Cannot plan with --draft "org/small": this version does not model it', ""],
-  [["m", "--tensor-parallel", "2"], "Cannot plan with --tensor-parallel 2: this version does not model it", ""],
+  [["m", "--tensor-parallel", "0"], "Cannot plan with --tensor-parallel 0: an integer from 1 to 1024 is wanted", ""],
+  [["m", "--memory-utilization", "90"], "Cannot plan with --memory-utilization 90: a number from 0 to 1", "0.9"],
 ] as const)("%p is refused", (args, message, hint) => {
   let thrown: unknown;
   try {

@@ -120,7 +120,7 @@ describe("pages", () => {
     expect(text).toContain('name="context" value="abc"');
     expect(text).toContain('aria-invalid="true"');
     expect(text).toContain('<p class="fielderr" id="e-context">An integer from 1 to 134217728 is wanted.</p>');
-    expect(text).toContain('<p class="fielderr" id="e-sequences">An integer from 1 to 256 is wanted.</p>');
+    expect(text).toContain('<p class="fielderr" id="e-sequences">An integer from 1 to 4096 is wanted.</p>');
   });
 
   test.each([

@@ -2,7 +2,7 @@
  * A form's fields as the planner takes them, in the browser: what request.ts says with a schema, without the schema, for
  * the fields the page moves by itself. tests/web/live-options.test.ts holds the two to each other.
  */
-import { KV_TYPES, type KvType, type PlanOptions, PROGRAMS } from "../../math/options.ts";
+import { KV_NAMES, type KvName, type PlanOptions, PROGRAMS } from "../../math/options.ts";
 import { type FormValues, plainNumber } from "./fields.ts";
 
 export type LiveOptions =
@@ -25,10 +25,12 @@ interface Range {
 }
 
 const CONTEXT: Range = { field: "context", low: 1, high: 2 ** 27 };
-const SEQUENCES: Range = { field: "sequences", low: 1, high: 256 };
+const SEQUENCES: Range = { field: "sequences", low: 1, high: 4096 };
 const UBATCH: Range = { field: "ubatch", low: 1, high: 2 ** 20 };
 const BATCH: Range = { field: "batch", low: 1, high: 2 ** 20 };
 const CPU_MOE: Range = { field: "cpu_moe_layers", low: 0, high: 100_000 };
+const TENSOR_PARALLEL: Range = { field: "tensor_parallel", low: 1, high: 1024 };
+const PIPELINE_PARALLEL: Range = { field: "pipeline_parallel", low: 1, high: 1024 };
 const GPU_LAYERS: Range = { field: "gpu_layers", low: 0, high: 100_000 };
 
 class WrongField {
@@ -68,6 +70,9 @@ export function liveOptions(
         tensorSplit: shares(form),
         overrideTensor: loaded.overrideTensor,
         reserveBytes: loaded.reserveBytes,
+        tensorParallel: integer(form, TENSOR_PARALLEL),
+        pipelineParallel: integer(form, PIPELINE_PARALLEL),
+        memoryUtilization: share(form, "memory_utilization"),
       },
     };
   } catch (error) {
@@ -101,13 +106,21 @@ function flag(form: FormValues, field: string): boolean | null {
   throw new WrongField(field, "True or false is wanted.");
 }
 
-function kvTypes(form: FormValues): readonly [KvType | null, KvType | null] {
+function kvTypes(form: FormValues): readonly [KvName | null, KvName | null] {
   const text = form.kv_type;
   if (text === undefined) return [null, null];
-  const types = text.split(",").map((name) => KV_TYPES.find((type) => type === name.trim().toUpperCase()));
+  const types = text.split(",").map((name) => KV_NAMES.find((type) => type === name.trim().toUpperCase()));
   const [k, v = k] = types;
   if (types.length <= 2 && k !== undefined && v !== undefined && !types.includes(undefined)) return [k, v];
-  throw new WrongField("kv_type", "A cache type of llama.cpp is wanted, or two as K,V.");
+  throw new WrongField("kv_type", "A cache type is wanted, or two as K,V.");
+}
+
+function share(form: FormValues, field: string): number | null {
+  const text = form[field];
+  if (text === undefined) return null;
+  const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 0 && value <= 1) return value;
+  throw new WrongField(field, "A number from 0 to 1 is wanted.");
 }
 
 function shares(form: FormValues): readonly number[] | null {

@@ -266,9 +266,19 @@ function kvPair({ form }: SettingsView): Html {
   return html`<div class="pair js">${list("kv-k", "K cache", k)}${list("kv-v", "V cache", v)}</div>`;
 }
 
+const HIDDEN_FIELDS = [
+  "engine_version",
+  "reserve_bytes",
+  "prompt_tokens",
+  "at_context",
+  "tensor_parallel",
+  "pipeline_parallel",
+  "memory_utilization",
+];
+
 /** Fields of the request without a control of their own stay in the address. */
 function hiddenFields(form: FormValues): Html {
-  return html`${["engine_version", "reserve_bytes", "prompt_tokens", "at_context"].map(
+  return html`${HIDDEN_FIELDS.map(
     (field) => form[field] !== undefined && html`<input type="hidden" name="${field}" value="${form[field]}">`,
   )}`;
 }

@@ -6,13 +6,24 @@ import { requestOfForm } from "../../../src/web/plan/request.ts";
 const LOADED = { overrideTensor: null, reserveBytes: null };
 const number = (low: number, high: number) => fc.integer({ min: low, max: high }).map(String);
 const maybe = (values: fc.Arbitrary<string>) => fc.option(values, { nil: "" });
-const types = fc.constantFrom("f16", "q8_0", "Q4_0", "bf16", "q8_0,f16", "q5_1, q4_0", "zed", "f16,f16,f16");
+const types = fc.constantFrom(
+  "f16",
+  "q8_0",
+  "Q4_0",
+  "bf16",
+  "q8_0,f16",
+  "q5_1, q4_0",
+  "fp8",
+  "q6,q4",
+  "zed",
+  "f16,f16,f16",
+);
 
 /** Values in and around what is allowed. */
 const forms = fc
   .record({
     context: maybe(number(-1, 2 ** 28)),
-    sequences: maybe(number(0, 300)),
+    sequences: maybe(number(0, 5000)),
     ubatch: maybe(number(0, 2 ** 21)),
     batch: maybe(number(1, 4096)),
     program: maybe(fc.constantFrom("llama-server", "api", "zed")),
@@ -25,6 +36,9 @@ const forms = fc
     split_mode: maybe(fc.constantFrom("layer", "row", "none", "zed")),
     tensor_split: maybe(fc.constantFrom("3,1", "0,0", "1.5,2", "-1,2", "x", "1,,2")),
     weights: maybe(fc.constantFrom("Q4_K_M", "BF16")),
+    tensor_parallel: maybe(number(0, 2000)),
+    pipeline_parallel: maybe(number(0, 2000)),
+    memory_utilization: maybe(fc.constantFrom("0.9", "1", "0", "1.01", "-0.5", ".9", "most")),
   })
   .map((form) =>
     Object.fromEntries([["model", "acme/zed"], ...Object.entries(form).filter(([, value]) => value !== "")]),
@@ -60,7 +74,7 @@ describe("the page reads a form as the server does", () => {
       status: "wrong",
       errors: {
         context: "An integer from 1 to 134217728 is wanted.",
-        sequences: "An integer from 1 to 256 is wanted.",
+        sequences: "An integer from 1 to 4096 is wanted.",
       },
     });
   });

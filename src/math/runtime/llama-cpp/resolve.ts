@@ -1,8 +1,9 @@
 import { isQuantized } from "../../ggml-types.ts";
 import type { Machine } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
-import type { PlanOptions } from "../../options.ts";
+import { KV_TYPES, type KvName, type KvType, type PlanOptions } from "../../options.ts";
 import { MIB } from "../../units.ts";
+import { refuseForeign } from "../foreign-options.ts";
 import { MAX_SEQUENCES } from "./caches.ts";
 import { bufferNames, refuseOverride } from "./overrides.ts";
 import { offloadableLayers } from "./placement.ts";
@@ -15,6 +16,11 @@ export const DEFAULT_UBATCH = 512;
 export const DEFAULT_CONTEXT = 8192;
 /** What `--fit` leaves free on each accelerator. @source common/common.h fit_params_target@34af94cd9ab277632e27caeec2d41de2fd091b31 (since b7407) */
 export const FIT_MARGIN_BYTES = 1024 * MIB;
+
+/** Options of other engines. */
+const FOREIGN = ["tensorParallel", "pipelineParallel", "memoryUtilization"] as const;
+
+const ggmlType = (name: KvName): KvType | null => KV_TYPES.find((type) => type === name) ?? null;
 
 export type Resolution =
   | {
@@ -31,6 +37,8 @@ export type Resolution =
  * solve.ts then lowers it.
  */
 export function resolveOptions(model: ModelSpec, asked: PlanOptions, machine: Machine): Resolution {
+  const foreign = refuseForeign("llama.cpp", asked, FOREIGN);
+  if (foreign !== null) return foreign;
   const warnings: string[] = [];
   const context = asked.context ?? Math.min(DEFAULT_CONTEXT, model.contextTrained ?? DEFAULT_CONTEXT);
   if (model.contextTrained !== null && context > model.contextTrained) {
@@ -50,10 +58,17 @@ export function resolveOptions(model: ModelSpec, asked: PlanOptions, machine: Ma
   const batch = asked.batch ?? DEFAULT_BATCH;
   const ubatch = Math.min(asked.ubatch ?? DEFAULT_UBATCH, batch);
   const program = asked.program ?? "llama-server";
-  const kvTypeK = asked.kvTypeK ?? "F16";
-  const kvTypeV = asked.kvTypeV ?? "F16";
+  const [kvTypeK, kvTypeV] = [ggmlType(asked.kvTypeK ?? "F16"), ggmlType(asked.kvTypeV ?? "F16")];
   const flashAttention = asked.flashAttention !== "off";
 
+  if (kvTypeK === null || kvTypeV === null) {
+    const name = (kvTypeK === null ? asked.kvTypeK : asked.kvTypeV) ?? "";
+    return {
+      status: "refused",
+      reason: `llama.cpp has no cache type ${name.toLowerCase()}`,
+      hint: `take one of ${KV_TYPES.map((type) => type.toLowerCase()).join(", ")}`,
+    };
+  }
   if (!flashAttention && isQuantized(kvTypeV)) {
     return {
       status: "refused",
