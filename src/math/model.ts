@@ -26,6 +26,10 @@ export interface AttentionMixer {
   readonly scaledQuery: boolean;
   /** A gate of the query's width multiplies the attention's output (qwen3-next, qwen3.5). */
   readonly gated: boolean;
+  /** Q and K are turned by their position (RoPE). Without: jamba, nemotron-h, learned positions. */
+  readonly rotary: boolean;
+  /** Keys and values are kept for later tokens. An encoder sees all of its text at once and keeps nothing. */
+  readonly cached: boolean;
 }
 
 /** Latent attention (MLA): one compressed row per token is cached, kvLoraRank + ropeDim elements. */
@@ -40,7 +44,15 @@ export interface LatentMixer {
   readonly qLoraRank: number | null;
 }
 
-export const STATE_ALGORITHMS = ["mamba1", "mamba2", "gated-delta"] as const;
+export const STATE_ALGORITHMS = [
+  "mamba1",
+  "mamba2",
+  "gated-delta",
+  "kda", // kimi delta attention
+  "rwkv6",
+  "rwkv7",
+  "short-conv", // lfm2: a gated convolution and no other state
+] as const;
 export type StateAlgorithm = (typeof STATE_ALGORITHMS)[number];
 
 /** A recurrent mixer: a state of fixed size per sequence, whatever the context. */
@@ -48,6 +60,7 @@ export interface StateMixer {
   readonly kind: "state";
   readonly algorithm: StateAlgorithm;
   /** Elements kept of the short convolution's past: (kernel - 1) x channels. */
+  /** rwkv: the token before, once or twice. */
   readonly convElements: number;
   /** Elements of the recurrent state. */
   readonly stateElements: number;
@@ -58,6 +71,8 @@ export interface StateMixer {
   readonly heads: number;
   readonly groups: number;
   readonly convKernel: number;
+  /** Mamba: the time step, B and C are normed first (falcon-mamba, jamba, plamo 2). */
+  readonly stepNormed: boolean;
 }
 
 export type Mixer = AttentionMixer | LatentMixer | StateMixer;

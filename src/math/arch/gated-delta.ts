@@ -99,6 +99,7 @@ export function gatedDeltaMixer(delta: GatedDelta): StateMixer {
     heads: valueHeads,
     groups: keyHeads,
     convKernel,
+    stepNormed: false,
   };
 }
 

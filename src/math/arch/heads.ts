@@ -64,6 +64,8 @@ export function attention(heads: Heads, layer: number, traits: Partial<Attention
     fusedQkv: false,
     scaledQuery: false,
     gated: false,
+    rotary: true,
+    cached: true,
     ...traits,
   };
 }

@@ -45,6 +45,7 @@ export function mamba2Mixer({ inner, state, heads, groups, convKernel }: Mamba2G
     heads,
     groups,
     convKernel,
+    stepNormed: false,
   };
 }
 

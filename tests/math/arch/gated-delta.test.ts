@@ -27,6 +27,7 @@ describe("qwen 3.5", () => {
         heads: 48,
         groups: 16,
         convKernel: 4,
+        stepNormed: false,
       },
     ]);
   });

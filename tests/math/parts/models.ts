@@ -82,6 +82,8 @@ function layerOf(g: Geometry, index: number): LayerSpec {
     fusedQkv: g.fused === true,
     scaledQuery: false,
     gated: false,
+    rotary: true,
+    cached: true,
   };
   const feedForward: FeedForward =
     experts > 0

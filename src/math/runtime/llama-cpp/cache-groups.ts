@@ -25,12 +25,13 @@ export interface StateGroup {
   count: number;
 }
 
-/** Elements of K and of V that a mixer keeps per cell; null for a recurrent one. MLA's V is a view of its K. */
+/** Elements of K and of V that a mixer keeps per cell; null for a recurrent one and one without a cache. MLA's V is a view of its K. */
 export function cacheElements(
   mixer: Mixer,
 ): { readonly key: number; readonly value: number; readonly window: number | null } | null {
   if (mixer.kind === "state") return null;
   if (mixer.kind === "latent") return { key: mixer.kvLoraRank + mixer.ropeDim, value: 0, window: null };
+  if (!mixer.cached) return null;
   return {
     key: mixer.kvHeads * mixer.headDimK,
     value: mixer.kvHeads * mixer.headDimV,

@@ -49,10 +49,11 @@ function projections(at: LayerContext, mixer: AttentionMixer, input: GraphNode):
   };
 }
 
-/** Norm of each head, where the layer has one, and the rotary embedding. */
-function positioned(at: LayerContext, heads: number, mixer: AttentionMixer, norm: string, input: Source): GraphNode {
+/** Norm of each head, where the layer has one, and the rotary embedding, likewise. */
+function positioned(at: LayerContext, heads: number, mixer: AttentionMixer, norm: string, input: Source): Source {
   const extents = [mixer.headDimK, heads, at.step.tokens];
   const normed = at.has(`${norm}.weight`) ? at.norm(norm, input, extents) : input;
+  if (!mixer.rotary) return normed;
   return at.op("rope", "rope", extents, [normed, at.inputs.positions, ...at.inputs.ropeFactors]);
 }
 
