@@ -140,13 +140,11 @@ function openSubject(opened: OpenedModel): KeptModel {
       fileBytes: chosen?.bytes ?? null,
       spec: opened.spec,
       published: published?.preset ?? null,
+      publishedWarning: published?.warning ?? null,
       choices: files
         .filter((file) => file.format === "gguf" && file.role === "model" && file.missingParts === 0)
         .map(({ name, bytes }) => ({ name, bytes })),
-      warnings:
-        opened.spec.status === "ok" && published !== null && published.warning !== null
-          ? [...opened.warnings, published.warning]
-          : opened.warnings,
+      warnings: opened.warnings,
     },
   };
 }

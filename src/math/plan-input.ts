@@ -21,8 +21,10 @@ export interface PlanSubject {
   /** What the chosen files hold, on disk or to come: the least that the weights take while nothing else is known. */
   readonly fileBytes?: number | null;
   readonly spec: SpecResult;
-  /** What the weights are taken as when nothing is asked for and no GGUF was read; null: not quantized, BF16. */
+  /** The preset that llama.cpp's converter makes of weights that are no GGUF; null: not quantized, BF16. */
   readonly published?: string | null;
+  /** Said where the repository's files hold something else than the conversion will. */
+  readonly publishedWarning?: string | null;
   /** Empty: the presets are the choices. */
   readonly choices: readonly WeightsChoice[];
   readonly warnings: readonly string[];

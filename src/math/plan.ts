@@ -5,7 +5,6 @@ import { errorResult, plannedResult, type ResultContext, unknownResult } from ".
 import type { PlanResult } from "./result.ts";
 import { RUNTIMES } from "./runtime/index.ts";
 import type { EnginePlan } from "./runtime/runtime.ts";
-import { typeWeights } from "./weights-choice.ts";
 
 /** A plan before it is written down: what the page's picture and curve are drawn from. */
 export type Planned =
@@ -20,7 +19,7 @@ export type Planned =
 export function planModel(input: PlanInput): Planned {
   const runtime = RUNTIMES[input.engine];
   const version = input.engineVersion ?? runtime.versions[0] ?? "unknown";
-  const context: ResultContext = { input, version };
+  const context: ResultContext = { input, version, weights: runtime };
   const { spec } = input.subject;
   if (spec.status === "unknown")
     return { status: "answered", result: unknownResult(context, spec.reason, spec.missing) };
@@ -29,7 +28,7 @@ export function planModel(input: PlanInput): Planned {
     const reason = `hwLedger knows the memory rules of ${input.engine} ${known}, not of ${version}`;
     return { status: "answered", result: unknownResult(context, reason, ["engine_version"]) };
   }
-  const typed = typeWeights(spec.spec, input.weights ?? input.subject.published ?? null, input.subject.choices);
+  const typed = runtime.typeWeights(spec.spec, input.weights, input.subject);
   if (typed.status === "error")
     return { status: "answered", result: errorResult(context, "usage", typed.message, typed.hint) };
   if (typed.status === "unknown")

@@ -1,4 +1,5 @@
 /** Writes a plan down as the contract has it. Only shapes and sums: no rule of any engine stands here. */
+import { bestWeights } from "./best-weights.ts";
 import type { Device } from "./machine.ts";
 import type { ModelSpec } from "./model.ts";
 import { countParameters } from "./parts/parameters.ts";
@@ -13,13 +14,13 @@ import type {
   PlanModel,
   PlanResult,
 } from "./result.ts";
-import { type EnginePlan, PARTS } from "./runtime/runtime.ts";
+import { type EnginePlan, PARTS, type RuntimeWeights } from "./runtime/runtime.ts";
 import { GIB } from "./units.ts";
-import { bestWeights } from "./weights-choice.ts";
 
 export interface ResultContext {
   readonly input: PlanInput;
   readonly version: string;
+  readonly weights: RuntimeWeights;
 }
 
 /** A fit with less than this left is tight, whatever the range says. */
@@ -59,8 +60,9 @@ export function errorResult(context: ResultContext, code: string, message: strin
 
 /** What stands in every answer. */
 function frame(context: ResultContext, plan: EnginePlan | null): Omit<PlanResult, "status" | "memory"> {
-  const { input, version } = context;
-  const { machine } = input;
+  const { input, version, weights } = context;
+  const { machine, subject } = input;
+  const ofWeights = subject.spec.status === "ok" ? weights.weightsWarnings(subject) : [];
   return {
     schema: "hwledger.plan/1",
     tight: false,
@@ -71,9 +73,9 @@ function frame(context: ResultContext, plan: EnginePlan | null): Omit<PlanResult
     limits: { max_context: null, max_sequences: null, gpu_layers: null, best_weights: null },
     speed: null,
     price: null,
-    download_bytes: input.subject.downloadBytes,
+    download_bytes: subject.downloadBytes,
     command: null,
-    warnings: [...input.subject.warnings, ...machine.warnings, ...(plan?.warnings ?? [])],
+    warnings: [...subject.warnings, ...ofWeights, ...machine.warnings, ...(plan?.warnings ?? [])],
   };
 }
 
@@ -147,12 +149,21 @@ export function plannedResult(context: ResultContext, model: ModelSpec, plan: En
       max_context: limits.maxContext,
       max_sequences: limits.maxSequences,
       gpu_layers: limits.gpuLayers,
-      best_weights: subject.spec.status === "ok" ? bestWeights(subject.spec.spec, model, subject.choices, plan) : null,
+      best_weights: largestWeights(context, model, plan),
     },
     command: plan.command(subject),
     ...(input.summary ? {} : { explanation: plan.explain() }),
     warnings,
   };
+}
+
+function largestWeights(
+  { input: { subject }, weights }: ResultContext,
+  model: ModelSpec,
+  plan: EnginePlan,
+): string | null {
+  if (subject.spec.status !== "ok") return null;
+  return bestWeights(weights.weightsChoices(subject.spec.spec, subject), weights.weightsBytes(model), plan);
 }
 
 /** The range of the plan crosses a limit, or under half a GiB is left on a device that is used. */

@@ -1,3 +1,4 @@
+/** Weights as llama.cpp has them: the types of a GGUF, or what llama-quantize makes of a model. */
 import { type ModelSpec, UNNAMED_WEIGHTS } from "./model.ts";
 import { assignPreset, weightsChoices } from "./parts/presets.ts";
 import { asFile } from "./parts/presets-recognise.ts";
@@ -5,12 +6,7 @@ import { FOR_TRAINED_SO, isPresetId, PRESET_IDS, type PresetId } from "./parts/p
 import { EXACT, sizeWeights } from "./parts/weights.ts";
 import { checkTyped } from "./parts/weights-check.ts";
 import type { WeightsChoice } from "./plan-input.ts";
-import type { EnginePlan } from "./runtime/runtime.ts";
-
-export type TypedModel =
-  | { readonly status: "ok"; readonly spec: ModelSpec }
-  | { readonly status: "unknown"; readonly reason: string; readonly missing: readonly string[] }
-  | { readonly status: "error"; readonly message: string; readonly hint: string };
+import type { RuntimeWeights, TypedModel, WeightsSubject } from "./runtime/runtime.ts";
 
 /** What a config's weights are taken as when nothing is said: the conversion without quantisation. */
 const UNQUANTIZED = "BF16";
@@ -99,24 +95,23 @@ export function presetsOf(spec: ModelSpec): readonly WeightsChoice[] {
   return list;
 }
 
-/**
- * The largest weights that would fit with everything else as it is: each slot's weights are scaled by the ratio of the
- * choice's bytes to the plan's. Of presets only those that do not ruin a finished model. null: none fits, or there is
- * nothing to choose from.
- */
-export function bestWeights(
-  untyped: ModelSpec,
-  model: ModelSpec,
-  choices: readonly WeightsChoice[],
-  plan: EnginePlan,
-): string | null {
-  const list = choices.length > 0 ? choices : presetsOf(untyped).filter(({ name }) => !FOR_TRAINED_SO.has(name));
-  const now = sizeWeights(model, EXACT).total;
-  let best: WeightsChoice | null = null;
-  for (const choice of list) {
-    const growth = choice.bytes / now - 1;
-    const good = plan.spare.every((left, i) => left === null || left >= (plan.parts.weights_bytes[i] ?? 0) * growth);
-    if (good && (best === null || choice.bytes > best.bytes)) best = choice;
+const offers = new WeakMap<ModelSpec, readonly WeightsChoice[]>();
+
+/** A repository's files, else the presets that make sense of a finished model. */
+function offered(spec: ModelSpec, { choices }: WeightsSubject): readonly WeightsChoice[] {
+  if (choices.length > 0) return choices;
+  let list = offers.get(spec);
+  if (list === undefined) {
+    list = presetsOf(spec).filter(({ name }) => !FOR_TRAINED_SO.has(name));
+    offers.set(spec, list);
   }
-  return best?.name ?? null;
+  return list;
 }
+
+/** Presets of llama-quantize, and the types that a GGUF has. */
+export const PRESET_WEIGHTS: RuntimeWeights = {
+  typeWeights: (spec, name, { published, choices }) => typeWeights(spec, name ?? published ?? null, choices),
+  weightsChoices: offered,
+  weightsBytes: (model) => sizeWeights(model, EXACT).total,
+  weightsWarnings: ({ publishedWarning }) => (publishedWarning == null ? [] : [publishedWarning]),
+};

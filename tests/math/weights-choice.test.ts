@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { specFromConfig, specFromGguf } from "../../src/math/arch/index.ts";
+import { bestWeights as best } from "../../src/math/best-weights.ts";
 import type { ModelSpec, SpecResult } from "../../src/math/model.ts";
 import { NO_OPTIONS } from "../../src/math/options.ts";
 import { EXACT, sizeWeights } from "../../src/math/parts/weights.ts";
+import type { WeightsChoice } from "../../src/math/plan-input.ts";
 import { RUNTIMES } from "../../src/math/runtime/index.ts";
-import { bestWeights, presetsOf, typeWeights } from "../../src/math/weights-choice.ts";
+import type { EnginePlan } from "../../src/math/runtime/runtime.ts";
+import { PRESET_WEIGHTS, presetsOf, typeWeights } from "../../src/math/weights-choice.ts";
 import { headerFromDump, readDump } from "../fixtures/gguf-dumps.ts";
 import { CONFIGS, device, machineOf } from "./runtime/llama-cpp/models.ts";
 
@@ -82,6 +85,8 @@ describe("bestWeights", () => {
     return plan;
   };
   const NOW = sizeWeights(model, EXACT).total;
+  const bestWeights = (choices: readonly WeightsChoice[], plan: EnginePlan) =>
+    best(PRESET_WEIGHTS.weightsChoices(computed, { choices }), NOW, plan);
 
   test("the largest choice that still leaves nothing short", () => {
     const plan = on(24);
@@ -91,7 +96,7 @@ describe("bestWeights", () => {
       { name: "just", bytes: Math.floor(NOW * growth) - 1 },
       { name: "over", bytes: Math.ceil(NOW * growth) + 1000 },
     ];
-    expect(bestWeights(computed, model, choices, plan)).toBe("just");
+    expect(bestWeights(choices, plan)).toBe("just");
   });
 
   test("of presets none that is for models trained so, even where it alone would fit", () => {
@@ -99,9 +104,9 @@ describe("bestWeights", () => {
     const smallest = presetsOf(computed)[0];
     const short = (plan.parts.weights_bytes[0] ?? 0) * ((smallest?.bytes ?? 0) / NOW - 1);
     expect(smallest?.name).toBe("Q1_0");
-    expect(bestWeights(computed, model, [], { ...plan, spare: [Math.ceil(short)] })).toBeNull();
+    expect(bestWeights([], { ...plan, spare: [Math.ceil(short)] })).toBeNull();
     expect(
-      bestWeights(computed, model, [{ name: "Q1_0", bytes: smallest?.bytes ?? 0 }], {
+      bestWeights([{ name: "Q1_0", bytes: smallest?.bytes ?? 0 }], {
         ...plan,
         spare: [Math.ceil(short)],
       }),
@@ -113,7 +118,7 @@ describe("bestWeights", () => {
       { name: "a", bytes: NOW },
       { name: "b", bytes: 2 * NOW },
     ];
-    expect(bestWeights(computed, model, choices, on(1))).toBeNull();
-    expect(bestWeights(computed, model, choices, on(null))).toBe("b");
+    expect(bestWeights(choices, on(1))).toBeNull();
+    expect(bestWeights(choices, on(null))).toBe("b");
   });
 });

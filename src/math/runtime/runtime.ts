@@ -2,6 +2,7 @@
 import type { Device, Machine } from "../machine.ts";
 import type { ModelSpec } from "../model.ts";
 import type { EngineId, PlanOptions } from "../options.ts";
+import type { PlanSubject, WeightsChoice } from "../plan-input.ts";
 import type { Basis, OptionValue, Part } from "../result.ts";
 
 export const PARTS = [
@@ -65,15 +66,39 @@ export interface EngineRefusal {
   readonly hint: string;
 }
 
-export interface Runtime {
+/** A model whose weights are chosen, or why they cannot be. */
+export type TypedModel =
+  | { readonly status: "ok"; readonly spec: ModelSpec }
+  | { readonly status: "unknown"; readonly reason: string; readonly missing: readonly string[] }
+  | { readonly status: "error"; readonly message: string; readonly hint: string };
+
+/** What is known of the weights that a model comes with. */
+export type WeightsSubject = Pick<PlanSubject, "published" | "publishedWarning" | "choices">;
+
+/** How one engine names weights, and what they take. */
+export interface RuntimeWeights {
+  /**
+   * Chooses the weights: those of that name, as this engine names them; null: those that the model comes with. The same
+   * question gives the same object, so that what is computed from it is kept.
+   */
+  readonly typeWeights: (spec: ModelSpec, name: string | null, subject: WeightsSubject) => TypedModel;
+  /** What a person may choose from, with Σ tensor bytes. The same question gives the same list. */
+  readonly weightsChoices: (spec: ModelSpec, subject: WeightsSubject) => readonly WeightsChoice[];
+  /** Σ tensor bytes of a model that typeWeights has typed, every tensor once. */
+  readonly weightsBytes: (model: ModelSpec) => number;
+  /** What is to be said of the weights that the model comes with, whichever are chosen. */
+  readonly weightsWarnings: (subject: WeightsSubject) => readonly string[];
+}
+
+export interface Runtime extends RuntimeWeights {
   readonly id: EngineId;
   /** Newest first; a plan is for the newest unless another is asked for. */
   readonly versions: readonly string[];
   /** One sentence: what this engine does otherwise than the others with this model's memory. For a comparison. */
   readonly difference: (model: ModelSpec) => string;
   /**
-   * @param model typed: every tensor has a type
-   * @throws {RangeError} when a tensor has none
+   * @param model as typeWeights gave it
+   * @throws {RangeError} when its weights are not chosen
    */
   readonly plan: (model: ModelSpec, options: PlanOptions, machine: Machine) => EnginePlan | EngineRefusal;
 }

@@ -1,12 +1,9 @@
 /** The settings column: what moves the plan. Values that nobody gave are the engine's own, shown as placeholders. */
 import { formatBytes, formatInteger } from "../../math/format.ts";
 import { KV_TYPES } from "../../math/options.ts";
-import { asFile } from "../../math/parts/presets-recognise.ts";
-import { isPresetId } from "../../math/parts/presets-table.ts";
-import { EXACT, sizeWeights } from "../../math/parts/weights.ts";
 import type { PlanInput } from "../../math/plan-input.ts";
+import { RUNTIMES } from "../../math/runtime/index.ts";
 import { offloadableLayers } from "../../math/runtime/llama-cpp/placement.ts";
-import { presetsOf } from "../../math/weights-choice.ts";
 import { type Html, html } from "../html.ts";
 import { choiceSetting, type Option, selectSetting, sliderSetting } from "./controls.ts";
 import { defaultOf, type FormValues, planHref, withValues } from "./fields.ts";
@@ -109,31 +106,29 @@ function weightsSetting(view: SettingsView): Html {
       options: [{ value: base.value, text: base.value === "" ? "as the files have it" : base.value }],
       note: null,
     });
-  const own = spec.spec.tensorSource === "file" ? asFile(spec.spec) : null;
-  const asPublished = own === null ? scene.input.subject.published : own.weights?.name;
-  const options: Option[] = [
-    {
-      value: "",
-      text:
-        own === null
-          ? publishedText(scene.input)
-          : `${own.weights?.name ?? "as the file has it"} · ${gb(sizeWeights(own, EXACT).total)} · this file`,
-    },
-  ];
+  const own = ownWeights(scene.input);
+  const options: Option[] = [{ value: "", text: own.text }];
   for (const { name, bytes } of offeredWeights(scene.input)) {
-    if (name !== asPublished) options.push({ value: name, text: `${name} · ${gb(bytes)}` });
+    if (name !== own.name) options.push({ value: name, text: `${name} · ${gb(bytes)}` });
   }
-  const value = base.value.toUpperCase() === asPublished?.toUpperCase() ? "" : base.value;
+  const value = base.value.toUpperCase() === own.name?.toUpperCase() ? "" : base.value;
   if (!options.some((o) => o.value === value)) options.push({ value, text: value });
   return selectSetting({ ...base, value, options, note: weightsNote(scene, view.form) });
 }
 
-/** What a model known from its config alone is taken as when nothing is chosen. */
-function publishedText({ subject }: PlanInput): string {
-  const name = subject.published ?? null;
-  if (name === null) return "BF16, not quantised";
-  const size = subject.spec.status === "ok" && presetsOf(subject.spec.spec).find((choice) => choice.name === name);
-  return `${name}${size ? ` · ${gb(size.bytes)}` : ""} · as published`;
+/** What the weights are when nothing is chosen. */
+function ownWeights({ subject, engine }: PlanInput): { readonly name: string | null; readonly text: string } {
+  if (subject.spec.status !== "ok") return { name: null, text: "as the files have it" };
+  const { spec } = subject.spec;
+  const typed = RUNTIMES[engine].typeWeights(spec, null, subject);
+  if (typed.status !== "ok") return { name: null, text: "choose" };
+  const name = typed.spec.weights?.name ?? null;
+  const isFile = spec.tensorSource === "file";
+  if (!isFile && subject.published == null) return { name: null, text: "BF16, not quantised" };
+  return {
+    name,
+    text: `${name} · ${gb(RUNTIMES[engine].weightsBytes(typed.spec))} · ${isFile ? "this file" : "as published"}`,
+  };
 }
 
 export function weightsNote(scene: Scene, form: FormValues): Html {
@@ -155,8 +150,9 @@ function gb(bytes: number): string {
 }
 
 /** Whether the page can price these weights itself, without reading another file. */
-export function isComputable(input: PlanInput, name: string): boolean {
-  return name === "" || isPresetId(name.toUpperCase()) || input.subject.choices.length === 0;
+export function isComputable({ subject, engine }: PlanInput, name: string): boolean {
+  if (name === "" || subject.choices.length === 0 || subject.spec.status !== "ok") return true;
+  return RUNTIMES[engine].typeWeights(subject.spec.spec, name, subject).status !== "error";
 }
 
 const KV_SHORT = ["f16", "q8_0", "q4_0"];

@@ -1,10 +1,7 @@
-/** Which weights the page offers: a repository's files, else the presets that make sense of a finished model. */
-import { FOR_TRAINED_SO } from "../../math/parts/presets-table.ts";
+/** Which weights the page offers: what the engine says the model can be had in. */
 import type { PlanInput, WeightsChoice } from "../../math/plan-input.ts";
-import { presetsOf } from "../../math/weights-choice.ts";
+import { RUNTIMES } from "../../math/runtime/index.ts";
 
-export function offeredWeights({ subject }: PlanInput): readonly WeightsChoice[] {
-  if (subject.choices.length > 0) return subject.choices;
-  if (subject.spec.status !== "ok") return [];
-  return presetsOf(subject.spec.spec).filter((choice) => !FOR_TRAINED_SO.has(choice.name));
+export function offeredWeights({ subject, engine }: PlanInput): readonly WeightsChoice[] {
+  return subject.spec.status === "ok" ? RUNTIMES[engine].weightsChoices(subject.spec.spec, subject) : [];
 }

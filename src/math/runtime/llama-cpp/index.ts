@@ -2,6 +2,7 @@ import type { Machine } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
 import type { Basis, OptionValue, Part } from "../../result.ts";
+import { PRESET_WEIGHTS } from "../../weights-choice.ts";
 import type { EngineLayers, EnginePlan, EngineRefusal, PartColumns, Runtime } from "../runtime.ts";
 import { llamaCommand } from "./command.ts";
 import { llamaDifference } from "./difference.ts";
@@ -20,6 +21,7 @@ export const LLAMA_CPP: Runtime = {
   id: "llama.cpp",
   versions: LLAMA_CPP_VERSIONS,
   difference: llamaDifference,
+  ...PRESET_WEIGHTS,
   plan: planLlamaCpp,
 };
 
