@@ -11,6 +11,7 @@ import { attention, latentAttention } from "./attention.ts";
 import { GraphBuilder } from "./builder.ts";
 import { dense, experts } from "./feed-forward.ts";
 import { type GraphNode, type Source, sizeOf } from "./graph.ts";
+import { mamba1 } from "./mamba1.ts";
 import { type Part, partOf } from "./part.ts";
 import { gatedDelta, mamba2 } from "./state.ts";
 import { LayerContext, type Step, type StepInputs, TIED } from "./step.ts";
@@ -150,7 +151,8 @@ const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
   }
   const ownNorm = hasNorm(at, "ffn_norm");
   if (ownNorm && hasNorm(at, "post_attention_norm")) mixed = at.norm("post_attention_norm", mixed, [E, rows]);
-  let sum = at.op("attention residual", "in-place", [E, rows], [mixed, residual]);
+  const summands = traits.attentionResidualFirst ? [residual, mixed] : [mixed, residual];
+  let sum = at.op("attention residual", "in-place", [E, rows], summands);
   if (last && traits.outputsAt === "sum") {
     rows = step.outputs;
     sum = pick(at, E, sum, rows);
@@ -196,8 +198,10 @@ function mix(at: LayerContext, E: number, makeNorm: () => GraphNode, traits: Gra
   for (const mixer of at.layer.mixers) {
     let part: Source;
     at.graph.phase = mixer.kind === "state" ? "state" : "attention";
-    if (mixer.kind === "state" && mixer.algorithm !== "gated-delta") {
+    if (mixer.kind === "state" && mixer.algorithm === "mamba2") {
       part = mamba2(at, mixer, E, makeNorm);
+    } else if (mixer.kind === "state" && mixer.algorithm === "mamba1") {
+      part = mamba1(at, mixer, E, makeNorm);
     } else {
       norm = makeNorm();
       if (traits.normFirst) at.graph.expand(norm);

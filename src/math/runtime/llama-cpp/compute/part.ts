@@ -60,6 +60,8 @@ export interface Part {
   /** By node: rows of its batch. */
   readonly rows: Float64Array;
   readonly matmul: Uint8Array;
+  /** By the multiple that quantized rows are filled up to, then by layer and source: number of a copy's size (copy.ts). */
+  readonly copySizes: Map<number, Map<number, number>>;
 }
 
 export interface Ends {
@@ -164,6 +166,7 @@ export function partOf(ordered: Ordered, { input, result, keepsInput }: Ends): P
     tied,
     rows,
     matmul,
+    copySizes: new Map(),
   };
 }
 

@@ -104,15 +104,22 @@ export function compile(schedule: Schedule, alignments: readonly number[]): read
 
 class ProgramBuilder {
   readonly #schedule: Schedule;
-  readonly #events: number[] = [];
-  readonly #sizeOf: number[] = [];
-  readonly #owners: number[] = [];
+  readonly #events: Int32Array;
+  readonly #sizeOf: Int32Array;
+  readonly #owners: Int32Array;
+  #eventCount = 0;
+  #slotCount = 0;
   readonly #sizes: Size[] = [];
   /** By number in the step's table: 1 + number in the program's. */
   readonly #known: Int32Array;
 
   constructor(schedule: Schedule) {
     this.#schedule = schedule;
+    // Each tensor is taken once, on one device, and given back once.
+    const most = schedule.device.length + schedule.leaves.length;
+    this.#events = new Int32Array(2 * most);
+    this.#sizeOf = new Int32Array(most);
+    this.#owners = new Int32Array(most);
     this.#known = new Int32Array(schedule.assembly.shared.sizes.sizes.length);
   }
 
@@ -122,24 +129,24 @@ class ProgramBuilder {
       known = this.#sizes.push(this.#schedule.assembly.shared.sizes.sizes[size] as Size);
       this.#known[size] = known;
     }
-    const slot = this.#sizeOf.length;
-    this.#sizeOf.push(known - 1);
-    this.#owners.push(owner);
-    this.#events.push(slot);
+    const slot = this.#slotCount++;
+    this.#sizeOf[slot] = known - 1;
+    this.#owners[slot] = owner;
+    this.#events[this.#eventCount++] = slot;
     return slot;
   }
 
   give(slot: number): void {
-    this.#events.push(~slot);
+    this.#events[this.#eventCount++] = ~slot;
   }
 
   build(alignment: number): Program {
     const { assembly, copies, size } = this.#schedule;
     return {
-      events: new Int32Array(this.#events),
-      sizeOf: new Int32Array(this.#sizeOf),
+      events: this.#events.slice(0, this.#eventCount),
+      sizeOf: this.#sizeOf.slice(0, this.#slotCount),
       sizes: this.#sizes,
-      owners: new Int32Array(this.#owners),
+      owners: this.#owners.slice(0, this.#slotCount),
       schedule: { assembly, copies, size },
       alignment,
       pieces: new Pieces(),

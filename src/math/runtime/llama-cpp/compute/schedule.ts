@@ -4,9 +4,9 @@
  */
 import { type Assembly, numberAt, type Site } from "./assembly.ts";
 import { scratchSize } from "./backends.ts";
-import { type Copy, copySize } from "./copy.ts";
+import { type Copy, copySizeNumber } from "./copy.ts";
 import { devicesOf, type Machinery } from "./devices.ts";
-import type { Size, Source } from "./graph.ts";
+import type { Size } from "./graph.ts";
 import { FIRST_SHARED, FITS, IS_WEIGHT, OUTPUT, OWNED } from "./part.ts";
 
 /** Copies of a step's inputs that a pipeline keeps. @source ggml/src/ggml-backend.cpp GGML_SCHED_MAX_COPIES */
@@ -160,7 +160,7 @@ class Cutting {
     if (known !== 0) return known;
     const copy = count + this.copies.length;
     table[key] = copy;
-    this.copies.push({ from, source: part.sources[j] as Source, layer, device });
+    this.copies.push({ from, part, source: j, layer, device });
     return copy;
   }
 }
@@ -195,11 +195,12 @@ function tensorsOf(
       bits[input] = (bits[input] ?? 0) | OUTPUT;
     }
   });
-  copies.forEach((copy, i) => {
-    bits[count + i] = pipelined ? OWNED | OUTPUT : OWNED;
+  bits.fill(pipelined ? OWNED | OUTPUT : OWNED, count);
+  for (let i = 0; i < copies.length; i++) {
+    const copy = copies[i] as Copy;
     device[count + i] = copy.device;
-    size[count + i] = sizes.indexOf(copySize(copy, rules[copy.device]));
-  });
+    size[count + i] = copySizeNumber(copy, rules[copy.device], sizes);
+  }
   return { device, bits, size };
 }
 

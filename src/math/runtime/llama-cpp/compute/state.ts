@@ -7,7 +7,7 @@ import { type GraphNode, type GraphView, type Source, sizeOf, stridedSize } from
 import type { LayerContext } from "./step.ts";
 
 /** Reads the rows of a state that this step's sequences own; `read` makes the node that takes them up. */
-function states(
+export function states(
   at: LayerContext,
   name: string,
   elements: number,
@@ -23,14 +23,14 @@ function states(
   return taken;
 }
 
-function gathered(at: LayerContext, name: string, elements: number): GraphNode {
+export function gathered(at: LayerContext, name: string, elements: number): GraphNode {
   return states(at, name, elements, (rows, ids) =>
     at.op(`${name} gathered`, "get-rows", [elements, at.step.sequences], [rows, ids]),
   );
 }
 
 /** The short convolution's past before this step's channels; what it will need next time is stored at once. */
-function convolutionInput(
+export function convolutionInput(
   at: LayerContext,
   mixer: StateMixer,
   past: GraphNode,

@@ -40,8 +40,10 @@ function shapeOf({ elementBytes, extents }: GraphNode, size: Size | undefined): 
 }
 
 /** A part knows its input only by what stands for it. */
-function describeCopy({ source, layer }: Copy, from: GraphNode | null): Described {
-  const root = from ?? rootOf(source);
+function describeCopy({ part, source: number, layer }: Copy, from: GraphNode | null): Described {
+  const source = part.sources[number];
+  const root = from ?? (source === undefined ? null : rootOf(source));
+  if (source === undefined || root === null) return { name: "", phase: "inputs", shape: null };
   const ofLayer = root.operation === "leaf" && root.place === "layer" && !root.weight;
   return {
     name: `${root.name}${ofLayer && layer !== null ? `-${layer.index}` : ""}, copied`,

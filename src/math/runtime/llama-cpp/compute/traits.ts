@@ -19,6 +19,8 @@ export interface GraphTraits {
   readonly parallel: boolean;
   /** The layer's norm goes into the graph before the mixer. */
   readonly normFirst: boolean;
+  /** Attention's residual is added from the left: its memory is the one taken over. */
+  readonly attentionResidualFirst: boolean;
   /** The feed-forward's residual is added from the left: its memory is the one taken over. */
   readonly residualFirst: boolean;
   /** The norm after the feed-forward is not tied to the layer's device. */
@@ -34,6 +36,7 @@ const PLAIN: GraphTraits = {
   layerNorm: false,
   parallel: false,
   normFirst: false,
+  attentionResidualFirst: false,
   residualFirst: false,
   freePostNorm: false,
   experts: { gating: "all", normalised: true, sharedGate: "sigmoid" },
@@ -58,4 +61,11 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "command-r": { ...PLAIN, layerNorm: true, parallel: true },
   "falcon-h1": { ...PLAIN, outputsAt: "sum" },
   mamba2: PLAIN,
+  mamba: PLAIN,
+  jamba: {
+    ...PLAIN,
+    attentionResidualFirst: true,
+    residualFirst: true,
+    experts: { gating: "all", normalised: false, sharedGate: "sigmoid" },
+  },
 };
