@@ -147,6 +147,8 @@ export interface ModelSpec {
   readonly family: FamilyId;
   /** llama.cpp's general.architecture, e.g. "qwen3moe". */
   readonly architecture: string;
+  /** config.json's model_type, a multimodal wrapper's own; null for a model read from a GGUF file. Engines have lists of those they know. */
+  readonly modelType: string | null;
   /** The layers that compute every token. */
   readonly layers: readonly LayerSpec[];
   /** Multi-token-prediction blocks after the last layer: in the file, unused unless asked for. */

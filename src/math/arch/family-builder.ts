@@ -83,6 +83,7 @@ function toSpec(decoder: Decoder, { layers, mtpLayers, outside }: Blocks): Model
   return {
     family: decoder.family,
     architecture: decoder.architecture,
+    modelType: null,
     layers,
     mtpLayers,
     outside,

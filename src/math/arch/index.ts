@@ -53,9 +53,14 @@ export function specFromConfig(config: RawConfig): SpecResult {
     const result = fromModelType({ ...config, ...text });
     if (result.status !== "ok") return result;
     const note = "Only the text model is counted: a vision or audio tower is a file of its own.";
-    return { ...result, warnings: [...result.warnings, note] };
+    return { ...withModelType(result, config), warnings: [...result.warnings, note] };
   }
-  return fromModelType(config);
+  return withModelType(fromModelType(config), config);
+}
+
+function withModelType<R extends SpecResult>(result: R, { model_type }: RawConfig): R {
+  if (result.status !== "ok" || typeof model_type !== "string") return result;
+  return { ...result, spec: { ...result.spec, modelType: model_type } };
 }
 
 function fromModelType(config: RawConfig): SpecResult {

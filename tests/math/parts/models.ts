@@ -109,6 +109,7 @@ export function modelOf(g: Geometry): ModelSpec {
   return {
     family: "llama",
     architecture: g.architecture ?? "llama",
+    modelType: null,
     layers: Array.from({ length: g.layers }, (_, i) => layerOf(g, i)),
     mtpLayers: [],
     outside,
