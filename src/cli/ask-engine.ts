@@ -5,7 +5,6 @@ import { ACCOUNTING_COMMAND } from "../engines/llama-cpp/accounting-child.ts";
 import { planModel } from "../math/plan.ts";
 import { plannedResult } from "../math/report.ts";
 import type { PlanResult } from "../math/result.ts";
-import { resolveOptions } from "../math/runtime/llama-cpp/resolve.ts";
 import type { PlanRequest } from "../request.ts";
 import type { Planner } from "./planner.ts";
 
@@ -20,12 +19,9 @@ export async function planAndAsk(
   if (planned.status === "answered") return planned.result;
   const result = plannedResult(planned.context, planned.model, planned.plan);
   const { askPlan } = ENGINE_TABLE[request.engine];
-  const resolved = resolveOptions(planned.model, request.options, input.machine);
-  if (askPlan === null || resolved.status === "refused") return result;
-  const layers = planned.plan.options.gpu_layers;
-  const options = { ...resolved.options, gpuLayers: typeof layers === "number" ? layers : resolved.options.gpuLayers };
+  if (askPlan === null) return result;
   const answer = await askPlan(
-    { header: opened.gguf, model: planned.model, options, planned: result.memory },
+    { header: opened.gguf, model: planned.model, plan: planned.plan, planned: result.memory },
     {
       dataFolder: config.dataDir,
       spawn: { command: [...config.self, ACCOUNTING_COMMAND], env: config.environment },

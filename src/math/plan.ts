@@ -23,7 +23,7 @@ export function planModel(input: PlanInput): Planned {
   const { spec } = input.subject;
   if (spec.status === "unknown")
     return { status: "answered", result: unknownResult(context, spec.reason, spec.missing) };
-  if (!runtime.versions.includes(version)) {
+  if (!(runtime.knows?.(version) ?? runtime.versions.includes(version))) {
     const known = runtime.versions.join(", ");
     const reason = `hwLedger knows the memory rules of ${input.engine} ${known}, not of ${version}`;
     return { status: "answered", result: unknownResult(context, reason, ["engine_version"]) };
@@ -33,7 +33,7 @@ export function planModel(input: PlanInput): Planned {
     return { status: "answered", result: errorResult(context, "usage", typed.message, typed.hint) };
   if (typed.status === "unknown")
     return { status: "answered", result: unknownResult(context, typed.reason, typed.missing) };
-  const plan = runtime.plan(typed.spec, input.options, input.machine);
+  const plan = runtime.plan(typed.spec, input.options, input.machine, { version });
   if (plan.status === "refused")
     return { status: "answered", result: errorResult(context, "usage", plan.reason, plan.hint) };
   return { status: "planned", model: typed.spec, plan, context };

@@ -6,7 +6,9 @@ import type { GgufHeader } from "../../math/arch/family.ts";
 import { formatBytes } from "../../math/format.ts";
 import type { ModelSpec, TensorSpec } from "../../math/model.ts";
 import type { AskedMemory } from "../../math/result.ts";
+import { optionsOfPlan } from "../../math/runtime/llama-cpp/plan.ts";
 import type { LlamaCppOptions } from "../../math/runtime/llama-cpp/types.ts";
+import type { EnginePlan } from "../../math/runtime/runtime.ts";
 import { type AskOptions, type AskResult, askLlamaCpp } from "./ask.ts";
 import { accountedParts } from "./asked-memory.ts";
 import { magnified } from "./exact-caches.ts";
@@ -27,7 +29,7 @@ export interface PlanQuestion {
   readonly header: GgufHeader | null;
   /** Typed. */
   readonly model: ModelSpec;
-  readonly options: LlamaCppOptions;
+  readonly plan: EnginePlan;
   /** The plan's own figures, all devices together; null where it has none. */
   readonly planned: Readonly<Record<AskedPart, number | null>>;
 }
@@ -42,7 +44,9 @@ export type PlanAnswer =
   | { readonly status: "not_answered"; readonly reason: string; readonly hint: string | null };
 
 export async function askPlan(question: PlanQuestion, ask: AskOptions): Promise<PlanAnswer> {
-  const { header, model, options } = question;
+  const { header, model } = question;
+  const options = optionsOfPlan(question.plan);
+  if (options === null) return notAnswered("the plan is another engine's");
   if (header === null) {
     const reason = "llama.cpp accounts for a model from a GGUF header, and this model has none";
     return { status: "not_answered", reason, hint: "name a GGUF file of it, as org/name:Q4_K_M" };
@@ -56,7 +60,7 @@ export async function askPlan(question: PlanQuestion, ask: AskOptions): Promise<
   const context = askedContext(options);
   const contexts = [context, magnified(context)];
   const result = await askLlamaCpp({ metadata: metadata.pairs, tensors: askedTensors(model), contexts }, ask);
-  return answerOf(result, question);
+  return answerOf(result, question, options);
 }
 
 /** Every tensor once, by llama.cpp's own names. @throws {RangeError} when one has no type */
@@ -74,10 +78,10 @@ function notAnswered(reason: string): PlanAnswer {
   return { status: "not_answered", reason, hint: null };
 }
 
-function answerOf(result: AskResult, question: PlanQuestion): PlanAnswer {
+function answerOf(result: AskResult, question: PlanQuestion, options: LlamaCppOptions): PlanAnswer {
   switch (result.status) {
     case "ok":
-      return answered(result, question);
+      return answered(result, question, options);
     case "unavailable":
       return { status: "not_answered", reason: result.reason, hint: result.hint };
     case "refused":
@@ -95,7 +99,11 @@ function answerOf(result: AskResult, question: PlanQuestion): PlanAnswer {
   }
 }
 
-function answered(result: Extract<AskResult, { status: "ok" }>, { model, options, planned }: PlanQuestion): PlanAnswer {
+function answered(
+  result: Extract<AskResult, { status: "ok" }>,
+  { model, planned }: PlanQuestion,
+  options: LlamaCppOptions,
+): PlanAnswer {
   const [context, large] = result.contexts;
   if (context === undefined || result.weightsBytes === null)
     return notAnswered("llama.cpp said nothing of the context");

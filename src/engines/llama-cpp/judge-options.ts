@@ -3,6 +3,7 @@ import type { Machine } from "../../math/machine.ts";
 import type { ModelSpec } from "../../math/model.ts";
 import { NO_OPTIONS } from "../../math/options.ts";
 import { LLAMA_CPP } from "../../math/runtime/llama-cpp/index.ts";
+import { NEWEST_RULES } from "../../math/runtime/llama-cpp/rules.ts";
 import type { LlamaCppOptions } from "../../math/runtime/llama-cpp/types.ts";
 import type { AskedContext } from "./protocol.ts";
 
@@ -25,6 +26,9 @@ export function askedContext(options: LlamaCppOptions): AskedContext {
 
 /** Why the judge cannot be asked even nearly this; null: it can. */
 export function beyondJudge(options: LlamaCppOptions): string | null {
+  if (options.rules !== NEWEST_RULES) {
+    return `only llama.cpp ${NEWEST_RULES.version} can be asked, and the plan is for ${options.rules.version}`;
+  }
   if (!options.kvUnified || options.sequences === 1) return null;
   return `llama.cpp can be asked for a cache of each sequence only, and the plan has one pool for ${options.sequences}`;
 }

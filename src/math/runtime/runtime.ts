@@ -90,15 +90,28 @@ export interface RuntimeWeights {
   readonly weightsWarnings: (subject: WeightsSubject) => readonly string[];
 }
 
+/** What a plan is made with beside a model, options and a machine. */
+export interface Loading {
+  /** One that the runtime knows; null: the newest. */
+  readonly version: string | null;
+}
+
 export interface Runtime extends RuntimeWeights {
   readonly id: EngineId;
   /** Newest first; a plan is for the newest unless another is asked for. */
   readonly versions: readonly string[];
+  /** Whether this version's rules are known, for an engine that knows more of them than it lists. Left out: those listed. */
+  readonly knows?: (version: string) => boolean;
   /** One sentence: what this engine does otherwise than the others with this model's memory. For a comparison. */
   readonly difference: (model: ModelSpec) => string;
   /**
    * @param model as typeWeights gave it
    * @throws {RangeError} when its weights are not chosen
    */
-  readonly plan: (model: ModelSpec, options: PlanOptions, machine: Machine) => EnginePlan | EngineRefusal;
+  readonly plan: (
+    model: ModelSpec,
+    options: PlanOptions,
+    machine: Machine,
+    loading?: Loading,
+  ) => EnginePlan | EngineRefusal;
 }

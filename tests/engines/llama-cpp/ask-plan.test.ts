@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { askPlan, type PlanQuestion } from "../../../src/engines/llama-cpp/ask-plan.ts";
 import { accountedParts } from "../../../src/engines/llama-cpp/asked-memory.ts";
-import { judgeSettings, planAsJudged } from "../../../src/engines/llama-cpp/judge-options.ts";
+import { CPU_ONLY, judgeSettings, planAsJudged } from "../../../src/engines/llama-cpp/judge-options.ts";
 import { specFromGguf } from "../../../src/math/arch/index.ts";
+import { NO_OPTIONS, type PlanOptions } from "../../../src/math/options.ts";
+import { optionsOfPlan, planLlamaCpp } from "../../../src/math/runtime/llama-cpp/plan.ts";
 import type { LlamaCppOptions } from "../../../src/math/runtime/llama-cpp/types.ts";
+import type { EnginePlan } from "../../../src/math/runtime/runtime.ts";
 import { typeWeights } from "../../../src/math/weights-choice.ts";
 import { ACCOUNTING, fakeAccounting } from "../../fakes/accounting.ts";
 import { headerFromDump, readDump } from "../../fixtures/gguf-dumps.ts";
@@ -19,31 +22,21 @@ function typedModel() {
 }
 
 /** As the C API: nothing that the judge would be asked otherwise. */
-const OPTIONS: LlamaCppOptions = {
-  context: 8192,
-  sequences: 1,
-  kvUnified: false,
-  batch: 512,
-  ubatch: 512,
-  program: "api",
-  kvTypeK: "F16",
-  kvTypeV: "F16",
-  flashAttention: true,
-  swaFull: false,
-  gpuLayers: 0,
-  cpuMoeLayers: 0,
-  splitMode: "layer",
-  tensorSplit: null,
-  overrideTensor: [],
-  reserveBytes: 0,
-  outputs: 512,
-};
+const ASKED: PlanOptions = { ...NO_OPTIONS, context: 8192, batch: 512, ubatch: 512, program: "api" };
+
+function planOf(changes: Partial<PlanOptions> = {}): { plan: EnginePlan; options: LlamaCppOptions } {
+  const plan = planLlamaCpp(typedModel(), { ...ASKED, ...changes }, CPU_ONLY);
+  const options = plan.status === "planned" ? optionsOfPlan(plan) : null;
+  if (plan.status !== "planned" || options === null) throw new Error("refused");
+  return { plan, options };
+}
 
 function question(changes: Partial<PlanQuestion> = {}): PlanQuestion {
   const model = typedModel();
-  const planned = planAsJudged(model, OPTIONS);
+  const { plan, options } = planOf();
+  const planned = planAsJudged(model, options);
   if (planned === null) throw new Error("refused");
-  return { header: HEADER, model, options: OPTIONS, planned, ...changes };
+  return { header: HEADER, model, plan, planned, ...changes };
 }
 
 describe("askPlan", () => {
@@ -66,8 +59,8 @@ describe("askPlan", () => {
 
   testIf(requires.engine(), "leaves a part empty that was asked otherwise, and compares like with like", async () => {
     const { planned } = question();
-    const options: LlamaCppOptions = { ...OPTIONS, program: "llama-server", outputs: 1 };
-    const answer = await askPlan(question({ options, planned: { ...planned, compute_bytes: 1 } }), ACCOUNTING);
+    const { plan } = planOf({ program: "llama-server" });
+    const answer = await askPlan(question({ plan, planned: { ...planned, compute_bytes: 1 } }), ACCOUNTING);
     expect(answer).toMatchObject({ status: "answered", asked: { compute_bytes: null, kv_cache_bytes: 268_435_456 } });
     expect(answer.status === "answered" && answer.differences.join()).toMatch(
       /^llama\.cpp can only be asked with 512 rows of logits a step instead of 1; for that it says compute \d+ MiB \(hwLedger: .+\)\.$/,
@@ -82,10 +75,16 @@ describe("askPlan", () => {
       status: "not_answered",
       reason: expect.stringContaining("llama.attention.head_count_kv"),
     });
-    const options: LlamaCppOptions = { ...OPTIONS, kvUnified: true, sequences: 4 };
-    expect(await askPlan(question({ options }), ACCOUNTING)).toMatchObject({
+    const { plan } = planOf({ kvUnified: true, sequences: 4 });
+    expect(await askPlan(question({ plan }), ACCOUNTING)).toMatchObject({
       status: "not_answered",
       reason: expect.stringContaining("one pool for 4"),
+    });
+    const older = planLlamaCpp(typedModel(), ASKED, CPU_ONLY, { version: "b5121" });
+    if (older.status !== "planned") throw new Error("refused");
+    expect(await askPlan(question({ plan: older }), ACCOUNTING)).toMatchObject({
+      status: "not_answered",
+      reason: "only llama.cpp v0.5.0 can be asked, and the plan is for b5121",
     });
   });
 
@@ -119,8 +118,9 @@ describe("askPlan", () => {
 });
 
 test("judgeSettings names what the judge takes otherwise", () => {
-  expect(judgeSettings(OPTIONS)).toEqual([]);
-  expect(judgeSettings({ ...OPTIONS, gpuLayers: 3, outputs: 4 })).toEqual([
+  const { options } = planOf();
+  expect(judgeSettings(options)).toEqual([]);
+  expect(judgeSettings({ ...options, gpuLayers: 3, outputs: 4 })).toEqual([
     "all layers in system memory",
     "512 rows of logits a step instead of 4",
   ]);

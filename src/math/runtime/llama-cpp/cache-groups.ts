@@ -2,6 +2,7 @@
 import { isQuantized, rowBytes } from "../../ggml-types.ts";
 import type { LayerSpec, Mixer, ModelSpec } from "../../model.ts";
 import type { AllocationRule } from "../../parts/weights.ts";
+import type { LlamaCppRules } from "./rules.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
 /** Layers on one device whose caches are alike: a cell of K and of V in bytes. Priced once, multiplied by `count`. */
@@ -25,12 +26,16 @@ export interface StateGroup {
   count: number;
 }
 
-/** Elements of K and of V that a mixer keeps per cell; null for a recurrent one and one without a cache. MLA's V is a view of its K. */
+/** Elements of K and of V that a mixer keeps per cell; null for a recurrent one and one without a cache. MLA's V is a view of its K since b7832, a copy before. */
 export function cacheElements(
   mixer: Mixer,
+  latent: LlamaCppRules["latent"] = "K",
 ): { readonly key: number; readonly value: number; readonly window: number | null } | null {
   if (mixer.kind === "state") return null;
-  if (mixer.kind === "latent") return { key: mixer.kvLoraRank + mixer.ropeDim, value: 0, window: null };
+  if (mixer.kind === "latent") {
+    const value = latent === "K and V" ? mixer.kvLoraRank : 0;
+    return { key: mixer.kvLoraRank + mixer.ropeDim, value, window: null };
+  }
   if (!mixer.cached) return null;
   return {
     key: mixer.kvHeads * mixer.headDimK,
@@ -52,7 +57,8 @@ export function groupCaches(
 ): Grouped<CacheGroup> {
   const groups: CacheGroup[] = [];
   const index = new Map<string, number>();
-  const widestValue = options.flashAttention ? 0 : widestValueRow(model);
+  const { latent } = options.rules;
+  const widestValue = options.flashAttention ? 0 : widestValueRow(model, latent);
   const cellOf = (layer: LayerSpec, key: number, value: number, window: number | null): number => {
     const slot = layerSlot[layer.index] ?? 0;
     const rule = ruleOf(slot);
@@ -81,7 +87,7 @@ export function groupCaches(
     if (layer.kvSharedWith !== null) return [];
     const own: number[] = [];
     for (const mixer of layer.mixers) {
-      const elements = cacheElements(mixer);
+      const elements = cacheElements(mixer, latent);
       if (elements === null) continue;
       // Without flash attention V lies transposed, and llama.cpp gives every layer the widest row.
       const value = elements.value === 0 ? 0 : Math.max(elements.value, widestValue);
@@ -93,11 +99,11 @@ export function groupCaches(
   return { groups, byLayer };
 }
 
-function widestValueRow(model: ModelSpec): number {
+function widestValueRow(model: ModelSpec, latent: LlamaCppRules["latent"]): number {
   let widest = 0;
   for (const layer of model.layers) {
     if (layer.kvSharedWith !== null) continue;
-    for (const mixer of layer.mixers) widest = Math.max(widest, cacheElements(mixer)?.value ?? 0);
+    for (const mixer of layer.mixers) widest = Math.max(widest, cacheElements(mixer, latent)?.value ?? 0);
   }
   return widest;
 }

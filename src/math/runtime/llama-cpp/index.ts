@@ -1,141 +1,14 @@
-import type { Machine } from "../../machine.ts";
-import type { ModelSpec } from "../../model.ts";
-import type { PlanOptions } from "../../options.ts";
-import type { Basis, OptionValue, Part } from "../../result.ts";
 import { PRESET_WEIGHTS } from "../../weights-choice.ts";
-import type { EngineLayers, EnginePlan, EngineRefusal, PartColumns, Runtime } from "../runtime.ts";
-import { llamaCommand } from "./command.ts";
+import type { Runtime } from "../runtime.ts";
 import { llamaDifference } from "./difference.ts";
-import { explainLoad } from "./explain.ts";
-import { cacheBytes, layerColumns, spare, type Totals, totals } from "./memory.ts";
-import { type Prepared, prepare } from "./prepare.ts";
-import { loadRange } from "./range.ts";
-import { resolveOptions } from "./resolve.ts";
-import { largestContext, mostGpuLayers, mostSequences } from "./solve.ts";
-import type { LlamaCppOptions } from "./types.ts";
-
-/** v0.5.0 is the release after b10488; its rules are the ones in this folder. */
-export const LLAMA_CPP_VERSIONS = ["v0.5.0"] as const;
+import { planLlamaCpp } from "./plan.ts";
+import { LLAMA_CPP_VERSIONS, rulesOf } from "./rules.ts";
 
 export const LLAMA_CPP: Runtime = {
   id: "llama.cpp",
   versions: LLAMA_CPP_VERSIONS,
+  knows: (version) => rulesOf(version) !== null,
   difference: llamaDifference,
   ...PRESET_WEIGHTS,
   plan: planLlamaCpp,
 };
-
-function planLlamaCpp(model: ModelSpec, asked: PlanOptions, machine: Machine): EnginePlan | EngineRefusal {
-  const resolution = resolveOptions(model, asked, machine);
-  if (resolution.status === "refused") return resolution;
-  let options = resolution.options;
-  let prepared = prepare(model, options, machine);
-  let load = totals(prepared, options.context, options.sequences);
-  let left = spare(prepared, load);
-  if (resolution.autoGpuLayers && left.some((bytes) => bytes !== null && bytes < 0)) {
-    const gpuLayers = mostGpuLayers(model, options, machine) ?? 0;
-    if (gpuLayers !== options.gpuLayers) {
-      options = { ...options, gpuLayers };
-      prepared = prepare(model, options, machine);
-      load = totals(prepared, options.context, options.sequences);
-      left = spare(prepared, load);
-    }
-  }
-  const { low, high } = loadRange(prepared, load);
-  return {
-    status: "planned",
-    options: describeOptions(options, load),
-    slots: prepared.slots,
-    parts: partColumns(prepared, load),
-    total: load.total,
-    reserved: reservedBySlot(prepared, load),
-    spare: left,
-    low,
-    high,
-    basis: basisOf(prepared),
-    layers: layersOf(prepared, load),
-    outside: prepared.outside,
-    warnings: resolution.warnings,
-    limits: () => ({
-      maxContext: largestContext(prepared),
-      maxSequences: mostSequences(prepared),
-      // Left to us, the plan has as many as fit already.
-      gpuLayers: resolution.autoGpuLayers ? options.gpuLayers : mostGpuLayers(model, options, machine),
-    }),
-    at: (context) => {
-      const there = totals(prepared, context, options.sequences);
-      return { parts: partColumns(prepared, there), total: there.total };
-    },
-    command: (source) => llamaCommand(options, machine, source, model.weights?.name ?? "F16"),
-    explain: () => explainLoad(prepared, load),
-  };
-}
-
-function partColumns(prepared: Prepared, load: Totals): PartColumns {
-  return {
-    weights_bytes: prepared.weights,
-    kv_cache_bytes: load.kv,
-    state_bytes: load.state,
-    compute_bytes: load.compute,
-    output_bytes: load.output,
-    overhead_bytes: load.overhead,
-  };
-}
-
-function reservedBySlot(prepared: Prepared, load: Totals): Float64Array {
-  const reserved = new Float64Array(prepared.slots.length);
-  for (let i = 0; i < prepared.hostSlot; i++)
-    reserved[i] = (load.total[i] ?? 0) > 0 ? prepared.options.reserveBytes : 0;
-  return reserved;
-}
-
-function basisOf(prepared: Prepared): Record<Part, Basis> {
-  const byRow = prepared.options.splitMode === "row" && prepared.hostSlot > 1;
-  return {
-    weights_bytes: byRow ? "modelled" : (prepared.model.weights?.basis ?? "modelled"),
-    kv_cache_bytes: "exact",
-    state_bytes: "exact",
-    // The same as llama.cpp's own nearly always (docs/accuracy.md); which loads are not is not known beforehand.
-    compute_bytes: "modelled",
-    output_bytes: "exact",
-    overhead_bytes: "modelled",
-  };
-}
-
-function layersOf(prepared: Prepared, load: Totals): EngineLayers {
-  return {
-    ...layerColumns(prepared, load),
-    sideCaches: (layer) => {
-      const spec = prepared.model.layers[layer];
-      const groups = prepared.layerCaches[layer];
-      if (spec === undefined || groups === undefined || spec.sideCaches.length === 0) return [];
-      return groups.slice(groups.length - spec.sideCaches.length).map((g) => {
-        const group = prepared.caches[g];
-        return group === undefined ? 0 : cacheBytes(group, load.shape);
-      });
-    },
-  };
-}
-
-function describeOptions(options: LlamaCppOptions, load: Totals): Record<string, OptionValue> {
-  const k = options.kvTypeK.toLowerCase();
-  const v = options.kvTypeV.toLowerCase();
-  return {
-    context: options.context,
-    sequences: options.sequences,
-    ubatch: options.ubatch,
-    batch: options.batch,
-    program: options.program,
-    kv_type: k === v ? k : `${k},${v}`,
-    flash_attention: options.flashAttention ? "on" : "off",
-    kv_unified: options.kvUnified,
-    swa_full: options.swaFull,
-    gpu_layers: options.gpuLayers,
-    cpu_moe_layers: options.cpuMoeLayers,
-    split_mode: options.splitMode,
-    tensor_split: options.tensorSplit,
-    override_tensor: options.overrideTensor,
-    reserve_bytes: options.reserveBytes,
-    n_ctx: load.shape.contextTotal,
-  };
-}

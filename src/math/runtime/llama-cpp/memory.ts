@@ -87,7 +87,7 @@ export function totalsWith(
     if (device !== undefined && usesSlot(prepared, i)) overhead[i] = OVERHEAD[device.backend].mid;
   }
   compute[hostSlot] = buffers[hostSlot] ?? 0;
-  output[hostSlot] = outputBytes(model.vocabularySize, sequences);
+  output[hostSlot] = outputBytes(model.vocabularySize, options.rules.logits === "n_batch" ? options.batch : sequences);
   for (let i = 0; i < n; i++) {
     total[i] =
       (prepared.weights[i] ?? 0) +
@@ -103,15 +103,20 @@ export function totalsWith(
 /** The options as they stand at this load. */
 export function atLoad(options: LlamaCppOptions, context: number, sequences: number): LlamaCppOptions {
   if (options.context === context && options.sequences === sequences) return options;
-  return { ...options, context, sequences, outputs: outputRows(options.program, sequences, options.batch) };
+  return {
+    ...options,
+    context,
+    sequences,
+    outputs: outputRows(options.program, sequences, options.batch, options.rules),
+  };
 }
 
 /**
- * Logits that come back to the host, one F32 row per sequence: 4 · S · vocabulary.
+ * Logits that come back to the host, one F32 row per sequence (before b2540: per token of n_batch): 4 · rows · vocabulary.
  * @source src/llama-context.cpp output_reserve@34af94cd9ab277632e27caeec2d41de2fd091b31
  */
-export function outputBytes(vocabulary: number, sequences: number): number {
-  return 4 * sequences * vocabulary;
+export function outputBytes(vocabulary: number, rows: number): number {
+  return 4 * rows * vocabulary;
 }
 
 function usesSlot(prepared: Prepared, slot: number): boolean {

@@ -30,6 +30,7 @@ export function splitShares(machine: Machine, tensorSplit: readonly number[] | n
 /**
  * Which device each layer goes to.
  *   start = max(L_all + 1 - n_gpu_layers, 0); layer il is on an accelerator iff il >= start: the output layer first
+ *   before b7467: start = max(L_all - n_gpu_layers, 0), and the output only with n_gpu_layers > L_all
  *   its accelerator is the first k with share_k > (il - start) / min(n_gpu_layers, L_all + 1), in float32
  * @source src/llama-model.cpp load_tensors@34af94cd9ab277632e27caeec2d41de2fd091b31 (output layer first since b7467)
  */
@@ -39,11 +40,12 @@ export function placeLayers(model: ModelSpec, options: LlamaCppOptions, machine:
   const accelerators =
     options.splitMode === "none" ? Math.min(1, machine.accelerators.length) : machine.accelerators.length;
   const offloaded = accelerators === 0 ? 0 : Math.min(options.gpuLayers, all);
-  const start = all - offloaded;
+  const { outputFirst } = options.rules;
+  const start = outputFirst ? all - offloaded : Math.max(all - 1 - offloaded, 0);
   const shares = accelerators > 1 ? splitShares(machine, options.tensorSplit) : null;
 
   const deviceOf = (il: number): number => {
-    if (il < start || offloaded === 0) return HOST;
+    if (il < start || offloaded === 0 || (il === all - 1 && !outputFirst && offloaded < all)) return HOST;
     if (shares === null) return 0;
     const x = Math.fround((il - start) / offloaded);
     for (let k = 0; k < shares.length; k++) if ((shares[k] ?? 0) > x) return k;

@@ -68,7 +68,7 @@ export function prepare(model: ModelSpec, options: LlamaCppOptions, machine: Mac
 /** Every option but the lengths (context, sequences, batch) and what only the fit looks at. */
 function placementKey(o: LlamaCppOptions): string {
   const overrides = o.overrideTensor.length === 0 ? "" : JSON.stringify(o.overrideTensor);
-  return `${o.gpuLayers} ${o.cpuMoeLayers} ${o.splitMode} ${o.tensorSplit} ${o.kvTypeK} ${o.kvTypeV} ${o.flashAttention} ${overrides}`;
+  return `${o.gpuLayers} ${o.cpuMoeLayers} ${o.splitMode} ${o.tensorSplit} ${o.kvTypeK} ${o.kvTypeV} ${o.flashAttention} ${o.rules.outputFirst} ${o.rules.latent} ${overrides}`;
 }
 
 function place(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Prepared {

@@ -7,6 +7,7 @@ import { refuseForeign } from "../foreign-options.ts";
 import { MAX_SEQUENCES } from "./caches.ts";
 import { bufferNames, refuseOverride } from "./overrides.ts";
 import { offloadableLayers } from "./placement.ts";
+import { type LlamaCppRules, NEWEST_RULES } from "./rules.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
 /** n_batch and n_ubatch of every llama.cpp front. @source common/common.h@34af94cd9ab277632e27caeec2d41de2fd091b31 */
@@ -36,7 +37,12 @@ export type Resolution =
  * Fills every open option with llama.cpp's own default. With `gpuLayers` auto the answer starts with all layers;
  * solve.ts then lowers it.
  */
-export function resolveOptions(model: ModelSpec, asked: PlanOptions, machine: Machine): Resolution {
+export function resolveOptions(
+  model: ModelSpec,
+  asked: PlanOptions,
+  machine: Machine,
+  rules: LlamaCppRules = NEWEST_RULES,
+): Resolution {
   const foreign = refuseForeign("llama.cpp", asked, FOREIGN);
   if (foreign !== null) return foreign;
   const warnings: string[] = [];
@@ -59,7 +65,7 @@ export function resolveOptions(model: ModelSpec, asked: PlanOptions, machine: Ma
   const ubatch = Math.min(asked.ubatch ?? DEFAULT_UBATCH, batch);
   const program = asked.program ?? "llama-server";
   const [kvTypeK, kvTypeV] = [ggmlType(asked.kvTypeK ?? "F16"), ggmlType(asked.kvTypeV ?? "F16")];
-  const flashAttention = asked.flashAttention !== "off";
+  const flashAttention = asked.flashAttention === "on" || (asked.flashAttention !== "off" && rules.flashAttention);
 
   if (kvTypeK === null || kvTypeV === null) {
     const name = (kvTypeK === null ? asked.kvTypeK : asked.kvTypeV) ?? "";
@@ -124,7 +130,8 @@ export function resolveOptions(model: ModelSpec, asked: PlanOptions, machine: Ma
       tensorSplit: asked.tensorSplit,
       overrideTensor: asked.overrideTensor ?? [],
       reserveBytes: asked.reserveBytes ?? FIT_MARGIN_BYTES,
-      outputs: outputRows(program, sequences, batch),
+      outputs: outputRows(program, sequences, batch, rules),
+      rules,
     },
   };
 }
@@ -133,8 +140,13 @@ export function resolveOptions(model: ModelSpec, asked: PlanOptions, machine: Ma
  * n_outputs_max: llama-server asks for one row of logits per sequence, every other front for a whole batch.
  * @source tools/server/server-context.cpp@34af94cd9ab277632e27caeec2d41de2fd091b31 (since b9460)
  */
-export function outputRows(program: LlamaCppOptions["program"], sequences: number, batch: number): number {
-  return program === "llama-server" ? sequences : batch;
+export function outputRows(
+  program: LlamaCppOptions["program"],
+  sequences: number,
+  batch: number,
+  rules: LlamaCppRules,
+): number {
+  return program === "llama-server" && rules.fewOutputs ? sequences : batch;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What llama.cpp's rules pass to each other: resolved options, where each layer lies, how long its caches are. */
 import type { KvType, Program, TensorOverride } from "../../options.ts";
+import type { LlamaCppRules } from "./rules.ts";
 
 /** Every option as it was resolved: nothing is left open. */
 export interface LlamaCppOptions {
@@ -28,6 +29,8 @@ export interface LlamaCppOptions {
   readonly reserveBytes: number;
   /** n_outputs_max: rows of logits that one step may ask for. */
   readonly outputs: number;
+  /** Of the build that is planned for. */
+  readonly rules: LlamaCppRules;
 }
 
 /** Lengths of the caches, in cells. @source memory rules of llama.cpp src/llama-kv-cache.cpp, see caches.ts */

@@ -7,6 +7,7 @@ import { shapeCaches } from "../../../../../src/math/runtime/llama-cpp/caches.ts
 import type { BufferRule } from "../../../../../src/math/runtime/llama-cpp/compute/backends.ts";
 import { lengths, makePrograms, sizeAt } from "../../../../../src/math/runtime/llama-cpp/compute/buffers.ts";
 import { placeLayers } from "../../../../../src/math/runtime/llama-cpp/placement.ts";
+import { NEWEST_RULES } from "../../../../../src/math/runtime/llama-cpp/rules.ts";
 import type { LlamaCppOptions } from "../../../../../src/math/runtime/llama-cpp/types.ts";
 import { type AccountingRow, accountingRows, headerOf } from "../../../../fixtures/accounting/read.ts";
 
@@ -81,6 +82,7 @@ export function optionsOf(row: AccountingRow, spec: ModelSpec): LlamaCppOptions 
     tensorSplit: null,
     overrideTensor: [],
     reserveBytes: 0,
+    rules: NEWEST_RULES,
     outputs: row.outputsMax ?? batch,
   };
 }

@@ -5,6 +5,7 @@ import type { ModelSpec } from "../../../../../src/math/model.ts";
 import { shapeCaches } from "../../../../../src/math/runtime/llama-cpp/caches.ts";
 import { computeBuffers } from "../../../../../src/math/runtime/llama-cpp/compute/buffers.ts";
 import { placeLayers } from "../../../../../src/math/runtime/llama-cpp/placement.ts";
+import { NEWEST_RULES } from "../../../../../src/math/runtime/llama-cpp/rules.ts";
 import type { ComputeBuffers, LlamaCppOptions } from "../../../../../src/math/runtime/llama-cpp/types.ts";
 import { MIB } from "../../../../../src/math/units.ts";
 import { gpu, machineWith, rowOf, specOf } from "./accounting.ts";
@@ -54,6 +55,7 @@ function buffersOf(
     tensorSplit: null,
     overrideTensor: [],
     reserveBytes: 0,
+    rules: NEWEST_RULES,
     outputs: 1,
     ...options,
   };
