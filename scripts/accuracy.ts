@@ -25,7 +25,7 @@ for (const options of LOADS) loads.push({ options, load: await realLoad(model, o
 const page = accuracyPage({
   loads,
   comparisons,
-  subjects: allSubjects(),
+  subjects: allSubjects(!quick),
   wholeGrid: !quick,
   rows: accountingRows().map(compareRow),
   corpus: await countCorpus(),

@@ -60,7 +60,7 @@ function mulberry32(seed: number): () => number {
   };
 }
 
-/** What the i-th dump is typed as. */
+/** What a subject of this seed is typed as. */
 export function presetOf(i: number): string {
   return PRESETS[i % PRESETS.length] ?? "F16";
 }

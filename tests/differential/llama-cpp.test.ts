@@ -1,5 +1,5 @@
 /**
- * llama.cpp v0.5.0 asked about every dump whose family hwLedger knows: caches, states, weights and the output buffer equal to
+ * llama.cpp v0.5.0 asked about every dump and config whose family hwLedger knows: caches, states, weights and the output buffer equal to
  * the last digit it reports, on a sample of the grid or (HWLEDGER_LONG=1) on all of it. Compute buffers: compute-golden.ts.
  */
 import { describe, expect, test } from "bun:test";
@@ -13,7 +13,7 @@ import { allSubjects, compareAt } from "./measure.ts";
 import { dumpSubjects } from "./subjects.ts";
 
 const DUMPS = dumpSubjects();
-const ALL = allSubjects();
+const ALL = allSubjects(LONG);
 
 /** llama.cpp itself does not take these files. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
@@ -54,13 +54,13 @@ test("every family is among those asked about", () => {
 
 describe("equal to llama.cpp's last digit", () => {
   const done: Comparison[] = [];
-  for (const [i, subject] of ALL.entries()) {
+  for (const subject of ALL) {
     if (subject.status !== "ok") continue;
     testIf(
       requires.engine(),
-      `${subject.name} as ${presetOf(i)}`,
+      `${subject.name} as ${presetOf(subject.seed)}`,
       async () => {
-        const comparison = await compareAt(i, subject, LONG);
+        const comparison = await compareAt(subject, LONG);
         expect(comparison.differences).toEqual([]);
         expect(comparison.modelRefused).toBe(REFUSED.get(subject.name) ?? null);
         for (const crash of comparison.crashed) {
