@@ -149,6 +149,8 @@ export interface ModelSpec {
   readonly architecture: string;
   /** config.json's model_type, a multimodal wrapper's own; null for a model read from a GGUF file. Engines have lists of those they know. */
   readonly modelType: string | null;
+  /** Type in which the model's makers want recurrent states kept; left out where they do not say, and each engine has its own. */
+  readonly stateType?: "F32";
   /** The layers that compute every token. */
   readonly layers: readonly LayerSpec[];
   /** Multi-token-prediction blocks after the last layer: in the file, unused unless asked for. */
