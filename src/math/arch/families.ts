@@ -16,5 +16,7 @@ export const FAMILIES = [
   "command-r",
   "falcon-h1", // attention and mamba 2 side by side in each layer
   "mamba2",
+  "mamba", // mamba 1 and falcon-mamba
+  "jamba", // mamba 1 and attention, experts in every second layer
 ] as const;
 export type FamilyId = (typeof FAMILIES)[number];

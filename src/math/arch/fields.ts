@@ -58,6 +58,11 @@ export class Fields {
     return value !== undefined && value !== null;
   }
 
+  /** Whether it is exactly this. */
+  is(key: string, value: string | number | boolean): boolean {
+    return this.lookup(key) === value;
+  }
+
   holdsList(key: string): boolean {
     return Array.isArray(this.lookup(key));
   }

@@ -10,7 +10,9 @@ import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { glm4 } from "./glm4.ts";
 import { gptOss } from "./gpt-oss.ts";
+import { jamba } from "./jamba.ts";
 import { llama } from "./llama.ts";
+import { mamba1 } from "./mamba1.ts";
 import { mamba2 } from "./mamba2.ts";
 import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
@@ -37,6 +39,8 @@ export const ARCHITECTURES = {
   "command-r": commandR,
   "falcon-h1": falconH1,
   mamba2,
+  mamba: mamba1,
+  jamba,
 } as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);
