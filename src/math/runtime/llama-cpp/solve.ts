@@ -1,37 +1,43 @@
 import type { Machine } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
+import { largest } from "../search.ts";
 import { CELL_PADDING, MAX_SEQUENCES, shapeCaches } from "./caches.ts";
 import { atLoad, fits, spare, totals, totalsWith } from "./memory.ts";
 import { offloadableLayers } from "./placement.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
-/** The largest i in [low, high] for which good(i), if it holds for `low` and stops holding once; null when not even `low` is good. */
-export function largest(low: number, high: number, good: (i: number) => boolean): number | null {
-  if (high < low || !good(low)) return null;
-  if (good(high)) return high;
-  let a = low;
-  let b = high;
-  while (b - a > 1) {
-    const middle = Math.floor((a + b) / 2);
-    if (good(middle)) a = middle;
-    else b = middle;
-  }
-  return a;
-}
-
 /**
  * The longest context that fits with everything else as it is, up to what the model was trained for; a whole number of
  * cache cells' padding. null: not even the shortest fits, or the trained context is not known.
  */
 export function largestContext(prepared: Prepared): number | null {
+  const { sequences } = prepared.options;
+  return remembered(prepared, `context at ${sequences}`, () => findContext(prepared, sequences));
+}
+
+function findContext(prepared: Prepared, sequences: number): number | null {
   const trained = prepared.model.contextTrained;
   if (trained === null) return null;
-  const { sequences } = prepared.options;
   const good = (context: number): boolean => fits(prepared, totals(prepared, context, sequences));
   if (good(trained)) return trained;
   const steps = largest(1, Math.floor(trained / CELL_PADDING), (k) => good(k * CELL_PADDING));
   return steps === null ? null : steps * CELL_PADDING;
+}
+
+const MOST_REMEMBERED = 1024;
+
+/** A limit is the same whatever the load is now: a slider and a stream of requests ask for it again and again. */
+function remembered(prepared: Prepared, limit: string, find: () => number | null): number | null {
+  const { known, options } = prepared;
+  const { batch, ubatch, program, kvUnified, swaFull, reserveBytes } = options;
+  const key = `${limit} ${batch} ${ubatch} ${program} ${kvUnified} ${swaFull} ${reserveBytes}`;
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const found = find();
+  if (known.size >= MOST_REMEMBERED) known.clear();
+  known.set(key, found);
+  return found;
 }
 
 /** Steps that the interpolated answer may be off by before the exact search takes over. */
@@ -44,6 +50,10 @@ const MOST_CORRECTIONS = 8;
  */
 export function mostSequences(prepared: Prepared): number | null {
   const { context } = prepared.options;
+  return remembered(prepared, `sequences at ${context}`, () => findSequences(prepared, context));
+}
+
+function findSequences(prepared: Prepared, context: number): number | null {
   const least = totals(prepared, context, 1);
   if (!fits(prepared, least)) return null;
   const most = totals(prepared, context, MAX_SEQUENCES);
