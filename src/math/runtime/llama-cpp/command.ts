@@ -18,7 +18,7 @@ export interface CommandModel {
 export function llamaCommand(options: LlamaCppOptions, machine: Machine, model: CommandModel, weights: string): string {
   const bench = options.program === "llama-bench";
   const program = options.program === "api" ? "llama-server" : options.program;
-  const args: string[] = [program, ...modelArguments(model, weights)];
+  const args: string[] = [program, ...modelArguments(model, weights).map(quote)];
   if (!bench) {
     args.push("-c", String(options.kvUnified ? options.context : options.context * options.sequences));
     if (program === "llama-server") args.push("-np", String(options.sequences));
@@ -33,9 +33,9 @@ export function llamaCommand(options: LlamaCppOptions, machine: Machine, model: 
   if (options.kvTypeV !== "F16") args.push("-ctv", options.kvTypeV.toLowerCase());
   if (options.splitMode !== "layer") args.push("-sm", options.splitMode);
   if (options.tensorSplit !== null) args.push("-ts", options.tensorSplit.join(bench ? "/" : ","));
-  for (const { pattern, buffer } of options.overrideTensor) args.push("-ot", `${pattern}=${buffer}`);
+  for (const { pattern, buffer } of options.overrideTensor) args.push("-ot", quote(`${pattern}=${buffer}`));
   if (options.cpuMoeLayers > 0) args.push("--n-cpu-moe", String(options.cpuMoeLayers));
-  return args.map(quote).join(" ");
+  return args.join(" ");
 }
 
 function modelArguments(model: CommandModel, weights: string): string[] {

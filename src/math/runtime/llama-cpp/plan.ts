@@ -47,6 +47,7 @@ export function planLlamaCpp(
     }
   }
   const { low, high } = loadRange(prepared, load);
+  let layers: EngineLayers | null = null;
   const plan: EnginePlan = {
     status: "planned",
     options: describeOptions(options, load),
@@ -58,7 +59,10 @@ export function planLlamaCpp(
     low,
     high,
     basis: basisOf(prepared),
-    layers: layersOf(prepared, load),
+    get layers() {
+      layers ??= layersOf(prepared, load);
+      return layers;
+    },
     outside: prepared.outside,
     warnings: resolution.warnings,
     limits: () => ({

@@ -33,6 +33,8 @@ export interface Prepared {
   readonly layerCaches: readonly (readonly number[])[];
   readonly states: readonly StateGroup[];
   readonly layerStates: readonly (readonly number[])[];
+  /** Limits that were found before (solve.ts), of this placement. */
+  readonly known: Map<string, number | null>;
 }
 
 const kept = new WeakMap<ModelSpec, WeakMap<Machine, Map<string, Prepared>>>();
@@ -133,6 +135,7 @@ function place(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Pr
     layerCaches: byLayer,
     states: states.groups,
     layerStates: states.byLayer,
+    known: new Map(),
   };
 }
 

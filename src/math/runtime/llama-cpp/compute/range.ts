@@ -27,8 +27,8 @@ export function computeRange(
   caches: CacheShape,
   placement: Placement,
   accelerators: readonly Device[],
+  mid: ComputeBuffers = computeBuffers(model, options, caches, placement, accelerators),
 ): ComputeRange {
-  const mid = computeBuffers(model, options, caches, placement, accelerators);
   if (options.splitMode === "row" && accelerators.length > 1) {
     return { low: scaled(mid, 1 - ROW_SPLIT_BAND), high: scaled(mid, 1 + ROW_SPLIT_BAND) };
   }
