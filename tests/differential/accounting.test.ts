@@ -19,6 +19,8 @@ const KNOWN: readonly string[] = [
   "mamba",
   "mamba2",
   "mistral3",
+  "nemotron_h",
+  "nemotron_h_moe",
   "phi3",
   "qwen2",
   "qwen2moe",

@@ -18,5 +18,6 @@ export const FAMILIES = [
   "mamba2",
   "mamba", // mamba 1 and falcon-mamba
   "jamba", // mamba 1 and attention, experts in every second layer
+  "nemotron-h", // nemotron-h, nemotron 3: mamba 2, attention or a feed-forward block in each layer
 ] as const;
 export type FamilyId = (typeof FAMILIES)[number];

@@ -14,6 +14,7 @@ import { jamba } from "./jamba.ts";
 import { llama } from "./llama.ts";
 import { mamba1 } from "./mamba1.ts";
 import { mamba2 } from "./mamba2.ts";
+import { nemotronH } from "./nemotron-h.ts";
 import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen2Moe } from "./qwen2-moe.ts";
@@ -41,6 +42,7 @@ export const ARCHITECTURES = {
   mamba2,
   mamba: mamba1,
   jamba,
+  "nemotron-h": nemotronH,
 } as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);

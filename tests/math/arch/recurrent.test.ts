@@ -74,3 +74,58 @@ describe("jamba", () => {
     expect(active).toBe(around + 16 * 2 * expert);
   });
 });
+
+describe("nemotron-h", () => {
+  const NANO = "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16";
+
+  test("Nano: 23 layers of mamba 2, 23 of experts, 6 that attend without positions", () => {
+    const spec = specOfModel(NANO);
+    expect(layersWith(spec, "state")).toHaveLength(23);
+    expect(layersWith(spec, "full")).toEqual([5, 12, 19, 26, 33, 42]);
+    expect(spec.layers[1]).toMatchObject({
+      mixers: [],
+      feedForward: { kind: "moe", expertsUsed: 6, sharedWidth: 3712 },
+    });
+    expect(cachedElementsPerToken(spec)).toBe(6 * 2 * 256);
+    // (3 columns x (4096 + 2 x 8 x 128) channels + 128 x 4096) in each of 23
+    expect(stateElements(spec)).toBe(23 * (3 * 6144 + 128 * 4096));
+  });
+
+  test("Nano has 31.6 thousand million parameters, 3.2 of them active", () => {
+    // mamba 2: in 2688·(4096 + 6144 + 64), convolution 6144·(4 + 1), step, A and D 3·64, norm 4096, out 4096·2688
+    const mamba = 2688 * 10_304 + 6144 * 5 + 3 * 64 + 4096 + 4096 * 2688;
+    const attention = 2688 * 4096 + 2 * 2688 * 256 + 4096 * 2688;
+    const expert = 2 * 2688 * 1856;
+    const beside = 2688 * 128 + 128 + 2 * 2688 * 3712;
+    const rest = 23 * mamba + 6 * attention + 23 * beside + 53 * 2688 + 131_072 * 2688;
+    const { total, active } = countParameters(specOfModel(NANO));
+    expect(total).toBe(rest + 23 * 128 * expert + 131_072 * 2688);
+    expect(active).toBe(rest + 23 * 6 * expert);
+  });
+
+  test("Super's and Ultra's experts work in a latent space, the shared one does not", () => {
+    const shapes = new Map(
+      specOfModel("nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16").layers[1]?.tensors.map(({ name, shape }) => [
+        name,
+        shape,
+      ]),
+    );
+    expect(shapes.get("blk.1.ffn_latent_down.weight")).toEqual([8192, 2048]);
+    expect(shapes.get("blk.1.ffn_up_exps.weight")).toEqual([2048, 5120, 512]);
+    expect(shapes.get("blk.1.ffn_up_shexp.weight")).toEqual([8192, 10_240]);
+    expect(specOfModel("nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-FP8").layers).toHaveLength(88);
+  });
+
+  test.each([
+    [{ hybrid_override_pattern: "ME?" }, 'a layer is "?": no kind that nemotron-h with experts has'],
+    [{ hybrid_override_pattern: "M-" }, 'a layer is "-": no kind that nemotron-h with experts has'],
+    [{ hybrid_override_pattern: "ME*" }, "3 layers are listed: num_hidden_layers is 52"],
+    [
+      { hybrid_override_pattern: null },
+      "hybrid_override_pattern and layers_block_type are missing: layers' kinds are not known",
+    ],
+  ])("with %p is unknown", (change, why) => {
+    const result = specFromConfig({ ...configOf(NANO), ...change });
+    expect(result).toMatchObject({ status: "unknown", reason: expect.stringContaining(why) });
+  });
+});

@@ -141,7 +141,10 @@ type LayerBuilder = (
 const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
   const { step } = at;
   const makeNorm = (): GraphNode => at.norm("attn_norm", input, [E, step.tokens]);
-  let mixed = mix(at, E, makeNorm, traits, twoCaches);
+  const alone = at.layer.mixers.length === 0;
+  let mixed = alone
+    ? feedForward(at, E, makeNorm(), step.tokens, traits)
+    : mix(at, E, makeNorm, traits, twoCaches);
   let residual: Source = input;
   let rows = step.tokens;
   if (last && traits.outputsAt === "attention") {
@@ -157,7 +160,7 @@ const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
     rows = step.outputs;
     sum = pick(at, E, sum, rows);
   }
-  if (at.layer.feedForward.kind === "none") return sum;
+  if (alone || at.layer.feedForward.kind === "none") return sum;
   let out = feedForward(at, E, at.norm(ownNorm ? "ffn_norm" : "post_attention_norm", sum, [E, rows]), rows, traits);
   if (hasNorm(at, "post_ffw_norm")) {
     const normed = at.graph.node("norm", "in-place", [E, rows], [out], traits.freePostNorm ? null : TIED);

@@ -71,7 +71,9 @@ export function experts(
   rows: number,
   traits: ExpertTraits,
 ): GraphNode {
-  const routed = routedExperts(at, width, block, input, rows, traits);
+  const latent = at.elements("ffn_latent_down.weight", 1);
+  let routed = routedExperts(at, latent > 0 ? latent : width, block, input, rows, traits);
+  if (latent > 0) routed = at.matmul("ffn_latent_up", width, routed, [rows]);
   if (block.sharedWidth === 0 || !at.has("ffn_up_shexp.weight")) return routed;
   let shared = gatedUnit(
     at,
@@ -82,7 +84,7 @@ export function experts(
       inner: block.sharedWidth,
       width,
       fused: false,
-      gated: true,
+      gated: at.has("ffn_gate_shexp.weight"),
     },
     input,
     rows,
@@ -97,6 +99,7 @@ export function experts(
   return at.op("experts and shared", "in-place", [width, rows], [routed, shared]);
 }
 
+/** @param width of the space that experts work in */
 function routedExperts(
   at: LayerContext,
   width: number,
@@ -130,7 +133,8 @@ function routedExperts(
   }
   graph.expand(factor);
 
-  const spread = graph.view(input);
+  const latent = at.has("ffn_latent_down.weight");
+  const spread = graph.view(latent ? at.matmul("ffn_latent_down", width, input, [rows]) : input);
   const scratch = { kind: "experts", experts: X, tokens: rows } as const;
   const each = (name: string, inner: number, from: GraphNode | GraphView): GraphNode => {
     let out = at.op(name, "matmul-id", [inner, U, rows], [at.weight(`${name}.weight`), from, chosen], scratch);
@@ -149,7 +153,9 @@ function routedExperts(
     active = at.op("activation", "op", [F, U, rows], [both, both]);
   } else {
     const up = each("ffn_up_exps", F, spread);
-    active = at.op("activation", "op", [F, U, rows], [each("ffn_gate_exps", F, spread), up]);
+    active = at.has("ffn_gate_exps.weight")
+      ? at.op("activation", "op", [F, U, rows], [each("ffn_gate_exps", F, spread), up])
+      : at.op("activation", "in-place", [F, U, rows], [up]);
   }
   const down = each("ffn_down_exps", width, active);
   const weighted = at.op("experts weighted", "in-place", [width, U, rows], [down, factor]);

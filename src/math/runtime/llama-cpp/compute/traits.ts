@@ -62,6 +62,7 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "falcon-h1": { ...PLAIN, outputsAt: "sum" },
   mamba2: PLAIN,
   mamba: PLAIN,
+  "nemotron-h": { ...PLAIN, outputsAt: "norm" },
   jamba: {
     ...PLAIN,
     attentionResidualFirst: true,
