@@ -1,0 +1,153 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import type { Backend, Machine } from "../../../../src/math/machine.ts";
+import { KV_TYPES, type KvType, NO_OPTIONS, type PlanOptions } from "../../../../src/math/options.ts";
+import { assignPreset } from "../../../../src/math/parts/presets.ts";
+import { planLlamaCpp } from "../../../../src/math/runtime/llama-cpp/plan.ts";
+import { LLAMA_CPP_VERSIONS, NEWEST_RULES, rulesOf } from "../../../../src/math/runtime/llama-cpp/rules.ts";
+import type { EnginePlan } from "../../../../src/math/runtime/runtime.ts";
+import { MIB } from "../../../../src/math/units.ts";
+import { type LoadLog, loadLogs, specOfLog } from "../../../fixtures/load-logs/read.ts";
+import { device, machineOf, modelOf } from "./models.ts";
+
+function backendOf(buffer: string): Backend {
+  if (buffer.startsWith("ROCm")) return "rocm";
+  if (buffer.startsWith("Vulkan")) return "vulkan";
+  return buffer.startsWith("Metal") ? "metal" : "cuda";
+}
+
+function machineOfLog({ measured }: LoadLog): Machine {
+  const buffers = Object.keys(measured.compute_buffer_mib ?? {}).filter((name) => !/CPU|Host/.test(name));
+  return machineOf(buffers.map((name) => device(name, null, backendOf(name))));
+}
+
+const typeOf = (name: string | null): KvType | null => KV_TYPES.find((type) => type === name?.toUpperCase()) ?? null;
+
+function planOf(log: LoadLog): EnginePlan {
+  const spec = specOfLog(log);
+  if (spec === null) throw new Error(`${log.id}: no geometry`);
+  const unified = log.kv_unified === "true";
+  const asked: PlanOptions = {
+    ...NO_OPTIONS,
+    context: unified ? log.n_ctx : log.n_ctx / log.n_seq,
+    sequences: log.n_seq,
+    kvUnified: unified,
+    batch: log.n_batch,
+    ubatch: log.n_ubatch,
+    kvTypeK: typeOf(log.type_k),
+    kvTypeV: typeOf(log.type_v),
+    flashAttention: log.flash_attn === "0" || log.flash_attn === null ? "off" : "on",
+    gpuLayers: log.n_gpu_layers ?? "all",
+  };
+  // Weights take no part here: any preset does.
+  const plan = planLlamaCpp(assignPreset(spec, "Q4_0", { imatrix: false }), asked, machineOfLog(log), {
+    version: log.version,
+  });
+  if (plan.status === "refused") throw new Error(`${log.id}: ${plan.reason}`);
+  return plan;
+}
+
+const sum = (bytes: Float64Array): number => bytes.reduce((total, one) => total + one, 0);
+
+/** What the log printed as KV: in old builds a recurrent state is among it. */
+function kvOf(plan: EnginePlan, log: LoadLog): number {
+  const { kv_cache_bytes, state_bytes } = plan.parts;
+  return sum(kv_cache_bytes) + (log.measured.recurrent === undefined ? sum(state_bytes) : 0);
+}
+
+const KNOWN = loadLogs().filter((log) => log.engine === "llama.cpp" && log.version !== null && specOfLog(log) !== null);
+
+describe("caches of older builds, as their logs print them", () => {
+  test("there are such logs, of builds before each turn that they can tell of", () => {
+    expect(KNOWN.length).toBeGreaterThanOrEqual(24);
+  });
+
+  test.each(KNOWN.map((log) => [`${log.id}: ${log.model} by ${log.version}`, log] as const))("%s", (_, log) => {
+    const plan = planOf(log);
+    const asked = log.measured.recurrent;
+    expect(kvOf(plan, log) / MIB).toBeCloseTo(log.measured.kv_mib ?? 0, 2);
+    if (asked !== undefined) expect(sum(plan.parts.state_bytes) / MIB).toBeCloseTo(asked.mib, 2);
+  });
+});
+
+test("most compute buffers of older builds lie in the range that is given for them", () => {
+  const judged = KNOWN.filter(({ measured, cmd }) => measured.compute_buffer_mib !== undefined && cmd === undefined);
+  const inside = judged.filter((log) => {
+    const plan = planOf(log);
+    const printed = Object.values(log.measured.compute_buffer_mib ?? {}).reduce((a, b) => a + b, 0) * MIB;
+    const rest = sum(plan.total) - sum(plan.parts.compute_bytes);
+    return printed >= plan.low - rest && printed <= plan.high - rest;
+  });
+  expect(judged.length).toBeGreaterThanOrEqual(20);
+  expect(inside.length / judged.length).toBeGreaterThanOrEqual(0.8);
+});
+
+test("before b2540 the logits of a whole batch come back: 4 B · 512 · 256,000 = 500 MiB", () => {
+  const log = KNOWN.find(({ id }) => id === "lc-034");
+  if (log === undefined) throw new Error("no lc-034");
+  expect(sum(planOf(log).parts.output_bytes)).toBe(500 * MIB);
+});
+
+describe("DeepSeek-V3 at 8,192 tokens", () => {
+  // 61 layers; K 128 · 192 and V 128 · 128 elements, then 576 and 512, then 576 alone; 2 B each
+  test.each([
+    ["b5136", 39040],
+    ["b5137", 61 * 8192 * (576 + 512) * 2 * 2 ** -20],
+    ["b7831", 1037],
+    ["b7832", 549],
+  ])("%s: %d MiB", (version, mib) => {
+    const log = { ...loadLogs().find(({ id }) => id === "ik-004"), config: "deepseek-ai/DeepSeek-V3", gguf: null };
+    const spec = specOfLog({ ...(log as LoadLog), gguf_of: "" });
+    if (spec === null) throw new Error("DeepSeek-V3 is not known");
+    const plan = planLlamaCpp(
+      assignPreset(spec, "Q4_K_M", { imatrix: false }),
+      { ...NO_OPTIONS, context: 8192, flashAttention: "on" },
+      machineOf([device("a", null)]),
+      { version },
+    );
+    if (plan.status === "refused") throw new Error(plan.reason);
+    expect(sum(plan.parts.kv_cache_bytes) / MIB).toBe(mib);
+  });
+});
+
+describe("what a build is known by", () => {
+  test("a release, or its number", () => {
+    expect(rulesOf(null)).toBe(NEWEST_RULES);
+    expect(rulesOf("v0.5.0")).toBe(NEWEST_RULES);
+    expect(rulesOf("b5121")).toMatchObject({ build: 5121, windows: "as long as all others", streams: false });
+    expect(rulesOf("b10489")).toBeNull();
+    expect(rulesOf("b941")).toBeNull();
+    expect(rulesOf("5121")).toBeNull();
+    expect(LLAMA_CPP_VERSIONS.map(rulesOf)).not.toContain(null);
+  });
+
+  test("the output layer is offloaded first since b7467, and last before", () => {
+    const of = (version: string) => {
+      const asked = { ...NO_OPTIONS, gpuLayers: 1 };
+      const plan = planLlamaCpp(modelOf("llama-3-8b"), asked, machineOf([device("a", null)]), { version });
+      return plan.status === "planned" ? plan.outside.find(({ name }) => name === "output.weight")?.slot : null;
+    };
+    expect(of("b7466")).toBe(1);
+    expect(of("b7467")).toBe(0);
+  });
+
+  test("whole pads of full attention are cached alike by all builds", () => {
+    const model = modelOf("llama-3-8b");
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...LLAMA_CPP_VERSIONS),
+        fc.integer({ min: 1, max: 40_000 }),
+        fc.integer({ min: 1, max: 8 }),
+        (version, context, sequences) => {
+          const at = (build: string) => {
+            const asked: PlanOptions = { ...NO_OPTIONS, context: context * 256, sequences, flashAttention: "on" };
+            const plan = planLlamaCpp(model, asked, machineOf([]), { version: build });
+            return plan.status === "planned" ? sum(plan.parts.kv_cache_bytes) : 0;
+          };
+          expect(at(version)).toBe(at("v0.5.0"));
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+});
