@@ -7,9 +7,10 @@
 import type { GgufHeader, MetadataValue, RawConfig } from "../../src/math/arch/family.ts";
 import { baseWritten, type Conversions, first, isObject } from "./conversion.ts";
 import { DENSE } from "./conversions-dense.ts";
+import { SPARSE } from "./conversions-sparse.ts";
 
 /** By llama.cpp's architecture. */
-const CONVERSIONS: Conversions = { ...DENSE };
+const CONVERSIONS: Conversions = { ...DENSE, ...SPARSE };
 
 /** null: no conversion of this architecture is written down here yet. */
 export function convertedHeader(architecture: string, published: RawConfig): GgufHeader | null {

@@ -19,5 +19,17 @@ export const FAMILIES = [
   "mamba", // mamba 1 and falcon-mamba
   "jamba", // mamba 1 and attention, experts in every second layer
   "nemotron-h", // nemotron-h, nemotron 3: mamba 2, attention or a feed-forward block in each layer
+  "deepseek-moe", // deepseek's first, before latent attention
+  "olmoe",
+  "phimoe",
+  "dbrx",
+  "dots1",
+  "glm4-moe", // glm 4.5 and 4.6
+  "minimax-m2",
+  "hunyuan-moe",
+  "bailing-moe", // ling, ring
+  "bailing-moe2",
+  "ernie4.5-moe",
+  "granite-moe",
 ] as const;
 export type FamilyId = (typeof FAMILIES)[number];

@@ -1,7 +1,13 @@
 /** The table of architectures, and the two ways in. */
 import type { SpecResult } from "../model.ts";
+import { bailingMoe } from "./bailing-moe.ts";
+import { bailingMoe2 } from "./bailing-moe2.ts";
 import { commandR } from "./command-r.ts";
+import { dbrx } from "./dbrx.ts";
 import { deepseek } from "./deepseek.ts";
+import { deepseekMoe } from "./deepseek-moe.ts";
+import { dots1 } from "./dots1.ts";
+import { ernieMoe } from "./ernie-moe.ts";
 import { falconH1 } from "./falcon-h1.ts";
 import type { FamilyId } from "./families.ts";
 import type { ArchFamily, GgufHeader, RawConfig } from "./family.ts";
@@ -9,13 +15,19 @@ import { isRecord, quote } from "./fields.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { glm4 } from "./glm4.ts";
+import { glm4Moe } from "./glm4-moe.ts";
 import { gptOss } from "./gpt-oss.ts";
+import { graniteMoe } from "./granite-moe.ts";
+import { hunyuanMoe } from "./hunyuan-moe.ts";
 import { jamba } from "./jamba.ts";
 import { llama } from "./llama.ts";
 import { mamba1 } from "./mamba1.ts";
 import { mamba2 } from "./mamba2.ts";
+import { minimaxM2 } from "./minimax-m2.ts";
 import { nemotronH } from "./nemotron-h.ts";
+import { olmoe } from "./olmoe.ts";
 import { phi3 } from "./phi3.ts";
+import { phimoe } from "./phimoe.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen2Moe } from "./qwen2-moe.ts";
 import { qwen3 } from "./qwen3.ts";
@@ -43,6 +55,18 @@ export const ARCHITECTURES = {
   mamba: mamba1,
   jamba,
   "nemotron-h": nemotronH,
+  "deepseek-moe": deepseekMoe,
+  olmoe,
+  phimoe,
+  dbrx,
+  dots1,
+  "glm4-moe": glm4Moe,
+  "minimax-m2": minimaxM2,
+  "hunyuan-moe": hunyuanMoe,
+  "bailing-moe": bailingMoe,
+  "bailing-moe2": bailingMoe2,
+  "ernie4.5-moe": ernieMoe,
+  "granite-moe": graniteMoe,
 } as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);

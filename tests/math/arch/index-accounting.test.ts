@@ -62,7 +62,7 @@ describe.each(MODELS.map((row) => [row.model, row] as const))("%s", (_, row) => 
  * fused in the layers with softmax attention, both the old and the new input matrix of the gated delta rule, a norm in
  * falcon-h1's mamba that the config turns off, a latent space for nemotron 3 Nano's experts.
  */
-const OTHERWISE = new Set(["qwen3-next", "qwen3.5", "falcon-h1", "nemotron-h"]);
+const OTHERWISE = new Set(["glm4-moe", "qwen3-next", "qwen3.5", "falcon-h1", "nemotron-h"]);
 
 const CONFIGS = MODELS.flatMap((row) => {
   const folder = row.config;

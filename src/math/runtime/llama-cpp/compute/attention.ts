@@ -1,22 +1,18 @@
 /**
  * Softmax attention as llama.cpp builds it.
- * @source src/llama-graph.cpp build_qkv, build_attn, build_attn_mha; src/models/deepseek2.cpp, qwen35.cpp; src/llama-kv-cache.cpp cpy_k, cpy_v, get_k, get_v at v0.5.0
+ * @source src/llama-graph.cpp build_qkv, build_attn; src/models/qwen35.cpp; src/llama-kv-cache.cpp cpy_k, cpy_v at v0.5.0
  */
-
-import { GGML_TYPES } from "../../../ggml-types.ts";
-import type { AttentionMixer, LatentMixer } from "../../../model.ts";
-import { type Extent, type GraphNode, type GraphView, type Size, type Source, sizeOf, stridedSize } from "./graph.ts";
+import type { AttentionMixer } from "../../../model.ts";
+import { type GraphNode, rootOf, type Source, stridedSize } from "./graph.ts";
+import { type Projections, unpacked } from "./latent-attention.ts";
+import { cacheView, scores } from "./scores.ts";
 import type { LayerContext } from "./step.ts";
 
 export interface AttentionTraits {
   /** The model has two caches, one for its windows: keys go into the graph before values. */
   readonly twoCaches: boolean;
-}
-
-interface Projections {
-  readonly query: Source;
-  readonly key: Source;
-  readonly value: Source;
+  /** The heads of Q and K are normed after they are turned (hunyuan). */
+  readonly normAfterRope: boolean;
 }
 
 /** Q, K, V of the layer, ready for the cache; the attention's output before the output matrix. */
@@ -25,8 +21,8 @@ export function attention(at: LayerContext, mixer: AttentionMixer, input: GraphN
   if (at.has("attn_kv_b.weight")) return attend(at, mixer, unpacked(at, mixer, input), traits);
   const { query, key, value } = projections(at, mixer, input);
   const parts = {
-    query: positioned(at, mixer.heads, mixer, "attn_q_norm", query),
-    key: positioned(at, mixer.kvHeads, mixer, "attn_k_norm", key),
+    query: positioned(at, mixer.heads, mixer, "attn_q_norm", query, traits),
+    key: positioned(at, mixer.kvHeads, mixer, "attn_k_norm", key, traits),
     value,
   };
   return attend(at, mixer, parts, traits);
@@ -38,8 +34,10 @@ function projections(at: LayerContext, mixer: AttentionMixer, input: GraphNode):
   const v = mixer.kvHeads * mixer.headDimV;
   const { graph } = at;
   if (at.has("attn_qkv.weight")) {
-    const fused = at.matmul("attn_qkv", q + k + v, input);
-    const part = (length: number): Source => graph.view(fused, stridedSize(4, at.step.tokens, q + k + v, length));
+    // bailing MoE 2 has as many rows for queries as it is wide.
+    const width = Math.max(q + k + v, at.elements("attn_qkv.weight", 1));
+    const fused = at.matmul("attn_qkv", width, input);
+    const part = (length: number): Source => graph.view(fused, stridedSize(4, at.step.tokens, width, length));
     return { query: part(q), key: part(k), value: part(v) };
   }
   return {
@@ -49,12 +47,24 @@ function projections(at: LayerContext, mixer: AttentionMixer, input: GraphNode):
   };
 }
 
-/** Norm of each head, where the layer has one, and the rotary embedding, likewise. */
-function positioned(at: LayerContext, heads: number, mixer: AttentionMixer, norm: string, input: Source): Source {
-  const extents = [mixer.headDimK, heads, at.step.tokens];
-  const normed = at.has(`${norm}.weight`) ? at.norm(norm, input, extents) : input;
-  if (!mixer.rotary) return normed;
-  return at.op("rope", "rope", extents, [normed, at.inputs.positions, ...at.inputs.ropeFactors]);
+/** Norm of each head or of all together, where the layer has one, and the rotary embedding, likewise; most turn last. */
+function positioned(
+  at: LayerContext,
+  heads: number,
+  mixer: AttentionMixer,
+  norm: string,
+  input: Source,
+  traits: AttentionTraits,
+): Source {
+  const { tokens } = at.step;
+  const extents = [mixer.headDimK, heads, tokens];
+  const turn = (from: Source): Source =>
+    mixer.rotary ? at.op("rope", "rope", extents, [from, at.inputs.positions, ...at.inputs.ropeFactors]) : from;
+  if (!at.has(`${norm}.weight`)) return turn(input);
+  if (traits.normAfterRope) return at.norm(norm, turn(input), extents);
+  const together = at.elements(`${norm}.weight`, 0) > mixer.headDimK;
+  if (!together) return turn(at.norm(norm, input, extents));
+  return turn(at.graph.reshape(at.norm(norm, rootOf(input), [mixer.headDimK * heads, tokens]), extents));
 }
 
 /** One matrix gives query and gate; the gate waits until attention is done. */
@@ -77,8 +87,8 @@ function gatedAttention(at: LayerContext, mixer: AttentionMixer, input: GraphNod
     value = at.matmul("attn_v", v, input);
   }
   const parts = {
-    query: positioned(at, mixer.heads, mixer, "attn_q_norm", graph.view(full)),
-    key: positioned(at, mixer.kvHeads, mixer, "attn_k_norm", graph.view(key)),
+    query: positioned(at, mixer.heads, mixer, "attn_q_norm", graph.view(full), traits),
+    key: positioned(at, mixer.kvHeads, mixer, "attn_k_norm", graph.view(key), traits),
     value: graph.view(value),
   };
   const out = attend(at, mixer, parts, traits);
@@ -136,151 +146,4 @@ function attend(at: LayerContext, mixer: AttentionMixer, parts: Projections, tra
     unpack: null,
   });
   return rotated(at, valueRotation, out, mixer.heads * mixer.headDimV);
-}
-
-/** All cells of all streams, as a copy of the cache on another device would have them. */
-function cacheView(at: LayerContext, width: number, cells: Extent, type: keyof typeof GGML_TYPES): Size {
-  const { blockBytes, blockElements } = GGML_TYPES[type];
-  return sizeOf(blockBytes / blockElements, [width, cells, at.step.streams]);
-}
-
-interface Scores {
-  readonly query: Source;
-  readonly key: Source;
-  readonly value: Source;
-  /** Elements of all heads in one cell; values 0: they are a part of the keys. */
-  readonly keyWidth: number;
-  readonly valueWidth: number;
-  readonly heads: number;
-  /** Elements of one head of the values. */
-  readonly width: number;
-  readonly cells: "full" | "window";
-  readonly sinks: readonly GraphNode[];
-  /** Latent attention: unpacks the values of each head. */
-  readonly unpack: { readonly weight: GraphNode; readonly width: number } | null;
-}
-
-function scores(at: LayerContext, parts: Scores): Source {
-  const { graph, step, inputs } = at;
-  const { query, key, value, keyWidth, valueWidth, heads, width, cells, sinks, unpack } = parts;
-  const each = step.tokens / step.streams;
-  const mask = inputs.mask(cells);
-  let out: Source;
-  if (step.flashAttention) {
-    const keys = step.kvTypeK === "F32" ? asF16(at, "keys as f16", keyWidth, cells, key) : key;
-    const valueType = valueWidth === 0 ? step.kvTypeK : step.kvTypeV;
-    const valueElements = valueWidth === 0 ? width : valueWidth;
-    const values = valueType === "F32" ? asF16(at, "values as f16", valueElements, cells, value) : value;
-    const sources = [query, keys, values, mask, ...sinks];
-    const attended = at.op("attention", "attention", [width, heads, each, step.streams], sources, {
-      kind: "attention",
-      keyType: step.kvTypeK,
-      valueType: step.kvTypeV,
-      keyWidth,
-      valueWidth,
-      cells,
-      streams: step.streams,
-      tokens: each,
-      heads,
-      headWidth: width,
-    });
-    out = graph.reshape(attended, [width * heads, step.tokens]);
-    if (unpack !== null) {
-      const unpacked = at.op("values unpacked", "matmul", [unpack.width, step.tokens, heads], [unpack.weight, out]);
-      out = graph.view(at.op("heads together", "op", [unpack.width * heads, step.tokens], [graph.view(unpacked)]));
-    }
-  } else {
-    const shape: Extent[] = [cells, each, heads, step.streams];
-    const raw = at.op("scores", "matmul", shape, [key, query]);
-    const soft = at.op("scores softmax", "in-place", shape, [raw, mask, ...sinks]);
-    let weighted = at.op("weighted values", "matmul", [width, each, heads, step.streams], [value, soft]);
-    if (unpack !== null) {
-      weighted = at.op(
-        "values unpacked",
-        "matmul",
-        [unpack.width, each, heads, step.streams],
-        [unpack.weight, weighted],
-      );
-    }
-    out = at.op("heads together", "op", [(unpack?.width ?? width) * heads, step.tokens], [graph.view(weighted)]);
-  }
-  graph.expand(out);
-  return out;
-}
-
-/** Flash attention takes no f32: llama.cpp casts the whole cache of the layer first, in every step. */
-function asF16(at: LayerContext, name: string, width: number, cells: "full" | "window", cache: Source): GraphNode {
-  return at.graph.node(name, "op", [width, cells, at.step.streams], [cache], { elementBytes: 2 });
-}
-
-/** The queries of latent attention, through a small space of their own where the model has one. */
-function latentQueries(at: LayerContext, width: number, rank: number, input: GraphNode): GraphView {
-  const { graph, step } = at;
-  if (!at.has("attn_q_a.weight")) return graph.view(at.matmul("attn_q", width, input));
-  const small = at.norm("attn_q_a_norm", at.matmul("attn_q_a", rank, input), [rank, step.tokens]);
-  return graph.view(at.matmul("attn_q_b", width, small));
-}
-
-/** Latent attention of an older converter's file: one matrix unpacks keys and values of all heads, which are cached whole. */
-function unpacked(at: LayerContext, { heads, headDimK, headDimV }: AttentionMixer, input: GraphNode): Projections {
-  const { graph, step, inputs } = at;
-  const rows = heads * step.tokens;
-  const latent = at.elements("attn_kv_a_norm.weight", 0);
-  const ropeDim = at.elements("attn_kv_a_mqa.weight", 1) - latent;
-  const nopeDim = headDimK - ropeDim;
-  const all = latentQueries(at, heads * headDimK, at.elements("attn_q_a.weight", 1), input);
-  const query = at.op("query", "rope", [headDimK, heads, step.tokens], [all, inputs.positions]);
-  const packed = graph.view(at.matmul("attn_kv_a_mqa", latent + ropeDim, input));
-  const keyTurned = at.op("key rope", "rope", [ropeDim, 1, step.tokens], [packed, inputs.positions]);
-  const normed = at.norm("attn_kv_a_norm", packed, [latent, step.tokens]);
-  const both = at.matmul("attn_kv_b", heads * (nopeDim + headDimV), normed);
-  const part = (length: number): Source => graph.view(both, stridedSize(4, rows, nopeDim + headDimV, length));
-  const value = at.op("value", "op", [headDimV, heads, step.tokens], [part(headDimV)]);
-  const repeated = at.op("key rope repeated", "op", [ropeDim, heads, step.tokens], [keyTurned]);
-  const key = at.op("key", "op", [headDimK, heads, step.tokens], [part(nopeDim), repeated]);
-  return { query, key, value };
-}
-
-/** Latent attention: queries are brought into the latent space, one row per token is cached. */
-export function latentAttention(at: LayerContext, mixer: LatentMixer, input: GraphNode): Source {
-  const { graph, step, inputs } = at;
-  const { heads, kvLoraRank, ropeDim, nopeDim, valueDim } = mixer;
-  const row = kvLoraRank + ropeDim;
-  const q = latentQueries(at, heads * (nopeDim + ropeDim), mixer.qLoraRank ?? 0, input);
-  const absorbed = at.matmul("attn_k_b", kvLoraRank, q, [step.tokens, heads]);
-  const turned = at.op("query rope", "rope", [ropeDim, heads, step.tokens], [q, inputs.positions]);
-  const query = at.op("query", "op", [row, heads, step.tokens], [graph.view(absorbed), turned]);
-
-  const packed = graph.view(at.matmul("attn_kv_a_mqa", row, input));
-  const keyTurned = at.op("key rope", "rope", [ropeDim, 1, step.tokens], [packed, inputs.positions]);
-  const latent = graph.view(at.norm("attn_kv_a_norm", packed, [kvLoraRank, step.tokens]));
-  const key = at.op("key", "op", [row, 1, step.tokens], [latent, keyTurned]);
-
-  graph.expand(query);
-  graph.expand(latent);
-  graph.expand(key);
-  const cache = at.cache("cache k");
-  at.store("store k", [graph.view(key), inputs.keyRows("full"), cache]);
-  const rows = cacheView(at, row, "full", step.kvTypeK);
-  const cached = graph.view(cache, rows, { type: step.kvTypeK, elements: row });
-  // The values are the front of each row: all but the end of the last one.
-  const { blockBytes, blockElements } = GGML_TYPES[step.kvTypeK];
-  const values = { ...rows, fixed: (-ropeDim * blockBytes) / blockElements };
-  const value = step.flashAttention
-    ? graph.view(cache, values)
-    : graph.node("values turned", "op", ["full", kvLoraRank], [graph.view(cache, values)], {
-        size: cacheView(at, kvLoraRank, "full", step.kvTypeK),
-      });
-  return scores(at, {
-    query: graph.view(query),
-    key: cached,
-    value,
-    keyWidth: row,
-    valueWidth: 0,
-    heads,
-    width: kvLoraRank,
-    cells: "full",
-    sinks: [],
-    unpack: { weight: at.weight("attn_v_b.weight"), width: valueDim },
-  });
 }

@@ -7,10 +7,11 @@ import { isQuantized } from "../../../ggml-types.ts";
 import type { ModelSpec, TensorSpec } from "../../../model.ts";
 import type { KvType } from "../../../options.ts";
 import type { Shared } from "./assembly.ts";
-import { attention, latentAttention } from "./attention.ts";
+import { attention } from "./attention.ts";
 import { GraphBuilder } from "./builder.ts";
 import { dense, experts } from "./feed-forward.ts";
-import { type GraphNode, type Source, sizeOf } from "./graph.ts";
+import { type Extent, type GraphNode, type Source, sizeOf } from "./graph.ts";
+import { latentAttention } from "./latent-attention.ts";
 import { mamba1 } from "./mamba1.ts";
 import { type Part, partOf } from "./part.ts";
 import { gatedDelta, mamba2 } from "./state.ts";
@@ -103,12 +104,28 @@ export class StepParts {
     const current = outputsAt === "end" ? graph.node("picked", "get-rows", [E, outputs], [input, outputIds]) : input;
     const rows = outputsAt === "norm" ? tokens : outputs;
     const normed = graph.node("output norm", layerNorm ? "op" : "in-place", [E, rows], [current]);
-    let result = graph.node("output normed", "in-place", [E, rows], [normed, norm], OUTPUT);
+    let result = this.#output("output normed", "in-place", [E, rows], [normed, norm], "output_norm.bias");
     if (outputsAt === "norm") {
       result = graph.node("output picked", "get-rows", [E, outputs], [result, outputIds], OUTPUT);
     }
-    graph.expand(graph.node("logits", "matmul", [vocabularySize, outputs], [headWeight, result], OUTPUT));
+    graph.expand(this.#output("logits", "matmul", [vocabularySize, outputs], [headWeight, result], "output.bias"));
     return this.#finish(input, null, outputsAt === "end");
+  }
+
+  /** Read after the step: the node itself, or the bias added to it. */
+  #output(
+    name: string,
+    operation: "in-place" | "matmul",
+    extents: readonly Extent[],
+    sources: readonly Source[],
+    biasName: string,
+  ): GraphNode {
+    const graph = this.#graph;
+    const bias = this.#outside(biasName);
+    if (bias === null) return graph.node(name, operation, extents, sources, OUTPUT);
+    const plain = graph.node(name, operation, extents, sources);
+    const weight = graph.weight(biasName, bias, "output");
+    return graph.node(`${name} biased`, "in-place", extents, [plain, weight], OUTPUT);
   }
 
   /** What leads to the result is computed when the next part asks for it. */
@@ -142,9 +159,7 @@ const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
   const { step } = at;
   const makeNorm = (): GraphNode => at.norm("attn_norm", input, [E, step.tokens]);
   const alone = at.layer.mixers.length === 0;
-  let mixed = alone
-    ? feedForward(at, E, makeNorm(), step.tokens, traits)
-    : mix(at, E, makeNorm, traits, twoCaches);
+  let mixed = alone ? feedForward(at, E, makeNorm(), step.tokens, traits) : mix(at, E, makeNorm, traits, twoCaches);
   let residual: Source = input;
   let rows = step.tokens;
   if (last && traits.outputsAt === "attention") {
@@ -211,7 +226,9 @@ function mix(at: LayerContext, E: number, makeNorm: () => GraphNode, traits: Gra
       if (mixer.kind === "state") part = gatedDelta(at, mixer, E, norm, { repeated: traits.deltaRepeated });
       else {
         const attended =
-          mixer.kind === "latent" ? latentAttention(at, mixer, norm) : attention(at, mixer, norm, { twoCaches });
+          mixer.kind === "latent"
+            ? latentAttention(at, mixer, norm)
+            : attention(at, mixer, norm, { twoCaches, normAfterRope: traits.normAfterRope });
         part = at.matmul("attn_output", E, attended);
       }
     }

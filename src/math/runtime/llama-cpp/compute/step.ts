@@ -102,10 +102,11 @@ export class LayerContext {
     return this.has(bias) ? this.op(`${name} biased`, "in-place", input.extents, [input, this.weight(bias)]) : input;
   }
 
-  /** RMS norm and its weight: the norm is tied to the layer's device. */
+  /** RMS norm, its weight and its bias where it has one: the norm is tied to the layer's device. */
   norm(name: string, input: Source, extents: readonly Extent[], operation: Operation = "in-place"): GraphNode {
     const normed = this.graph.node("norm", operation, extents, [input], TIED);
-    return this.op(name, "in-place", extents, [normed, this.weight(this.has(name) ? name : `${name}.weight`)]);
+    const scaled = this.op(name, "in-place", extents, [normed, this.weight(this.has(name) ? name : `${name}.weight`)]);
+    return this.biased(name, scaled);
   }
 
   /** Writes into a cache of the layer. */

@@ -1,0 +1,144 @@
+/** What sets the families with experts apart; their whole lists are compared in index-accounting.test.ts. */
+import { describe, expect, test } from "bun:test";
+import { specFromConfig } from "../../../src/math/arch/index.ts";
+import { countParameters } from "../../../src/math/parts/parameters.ts";
+import { configOf, specOfModel } from "../../fixtures/models/read.ts";
+import { tensorsOf } from "./cache-elements.ts";
+
+function shapeOf(model: string, name: string): readonly number[] | null {
+  return tensorsOf(specOfModel(model)).find((tensor) => tensor.name === name)?.shape ?? null;
+}
+
+function reasonFor(model: string, change: Readonly<Record<string, unknown>>): string {
+  const result = specFromConfig({ ...configOf(model), ...change });
+  return result.status === "unknown" ? result.reason : "known";
+}
+
+describe("parameters, worked by hand", () => {
+  test("deepseek MoE: one dense layer, then 64 experts and two shared ones", () => {
+    const attention = 4 * 2048 * 2048;
+    const dense = 3 * 2048 * 10_944;
+    const expert = 3 * 2048 * 1408;
+    const router = 64 * 2048;
+    const whole = 2 * 102_400 * 2048 + 28 * (attention + 2 * 2048) + dense + 27 * (66 * expert + router) + 2048;
+    const model = specOfModel("deepseek-ai/deepseek-moe-16b-chat");
+    expect(whole).toBe(16_375_728_128);
+    expect(countParameters(model)).toMatchObject({
+      total: whole,
+      active: whole - 102_400 * 2048 - 27 * 58 * expert, // 58 of 64 rest, and one row of the embedding counts as none
+    });
+  });
+
+  test("dbrx: 16 experts in each of 40 layers, layer norms without a bias", () => {
+    const layer = 6144 * (6144 + 2 * 1024) + 6144 * 6144 + 16 * 6144 + 16 * 3 * 6144 * 10_752 + 2 * 6144;
+    expect(countParameters(specOfModel("databricks/dbrx-instruct")).total).toBe(40 * layer + 2 * 100_352 * 6144 + 6144);
+  });
+
+  test("minimax m2.5: 256 experts, norms over all heads, a bias to choose by", () => {
+    const norms = 2 * 3072 + 6144 + 1024;
+    const layer = 3072 * (6144 + 2 * 1024) + 6144 * 3072 + 256 * 3072 + 256 + 256 * 3 * 3072 * 1536 + norms;
+    expect(countParameters(specOfModel("MiniMaxAI/MiniMax-M2.5")).total).toBe(62 * layer + 2 * 200_064 * 3072 + 3072);
+  });
+
+  test("hunyuan A13B: 8 of 64 experts and a shared block as wide as one", () => {
+    const expert = 3 * 4096 * 3072;
+    const layer = 4096 * (4096 + 2 * 1024) + 4096 * 4096 + 64 * 4096 + 65 * expert + 2 * 4096 + 2 * 128;
+    const { total, active } = countParameters(specOfModel("tencent/Hunyuan-A13B-Instruct"));
+    expect(total).toBe(32 * layer + 128_167 * 4096 + 4096);
+    expect(total - active).toBe(32 * 56 * expert);
+  });
+});
+
+test("glm 4.5 has dense layers first, and norms on heads where the config says so", () => {
+  const { layers } = specOfModel("zai-org/GLM-4.5");
+  expect(layers.map(({ feedForward }) => feedForward.kind).slice(0, 4)).toEqual(["dense", "dense", "dense", "moe"]);
+  expect(shapeOf("zai-org/GLM-4.5", "blk.3.attn_q_norm.weight")).toEqual([128]);
+  expect(shapeOf("zai-org/GLM-4.5V", "blk.3.attn_q_norm.weight")).toBeNull();
+  expect(shapeOf("zai-org/GLM-4.5", "blk.3.exp_probs_b.bias")).toEqual([160]);
+  expect(shapeOf("zai-org/GLM-4.5", "blk.0.attn_q.bias")).toEqual([12_288]);
+});
+
+test("phi 3.5 MoE has biases on norms, projections and the head", () => {
+  const model = "microsoft/Phi-3.5-MoE-instruct";
+  expect(shapeOf(model, "blk.0.attn_norm.bias")).toEqual([4096]);
+  expect(shapeOf(model, "blk.0.attn_v.bias")).toEqual([1024]);
+  expect(shapeOf(model, "output.bias")).toEqual([32_064]);
+  expect(shapeOf(model, "rope_factors_short.weight")).toEqual([64]);
+});
+
+test("olmoe and minimax m2 have one norm over all heads", () => {
+  expect(shapeOf("allenai/OLMoE-1B-7B-0924", "blk.0.attn_k_norm.weight")).toEqual([2048]);
+  expect(shapeOf("MiniMaxAI/MiniMax-M2.5", "blk.0.attn_q_norm.weight")).toEqual([6144]);
+});
+
+const ERNIE = {
+  model_type: "ernie4_5_moe",
+  vocab_size: 103_424,
+  hidden_size: 2560,
+  intermediate_size: 12_288,
+  num_hidden_layers: 28,
+  num_attention_heads: 20,
+  num_key_value_heads: 4,
+  moe_intermediate_size: 1536,
+  moe_k: 6,
+  moe_num_experts: 64,
+  moe_num_shared_experts: 2,
+  moe_layer_start_index: 1,
+  moe_layer_interval: 1,
+};
+
+test("ernie 4.5 21B: 21.8 thousand million parameters, a tied head", () => {
+  const result = specFromConfig(ERNIE);
+  if (result.status !== "ok") throw new Error(result.reason);
+  const attention = 2560 * (20 + 2 * 4) * 128 + 20 * 128 * 2560;
+  const sparse = 64 * 2560 + 64 + 66 * 3 * 2560 * 1536;
+  const whole = 103_424 * 2560 + 28 * (attention + 2 * 2560) + 3 * 2560 * 12_288 + 27 * sparse + 2560;
+  expect(countParameters(result.spec).total).toBe(whole);
+  expect(result.spec.tiedEmbeddings).toBe(true);
+});
+
+const LING = {
+  model_type: "bailing_moe_v2",
+  vocab_size: 157_184,
+  hidden_size: 2048,
+  intermediate_size: 5120,
+  num_hidden_layers: 20,
+  num_attention_heads: 16,
+  num_key_value_heads: 4,
+  head_dim: 128,
+  num_experts: 256,
+  num_experts_per_tok: 8,
+  num_shared_experts: 1,
+  moe_intermediate_size: 512,
+  moe_shared_expert_intermediate_size: 512,
+  first_k_dense_replace: 1,
+};
+
+test("ling mini 2.0: fused Q, K and V, 16 thousand million parameters, 1.4 of them active", () => {
+  const result = specFromConfig(LING);
+  if (result.status !== "ok") throw new Error(result.reason);
+  const attention = 2048 * (2048 + 2 * 512) + 2048 * 2048 + 2 * 128;
+  const sparse = 256 * 2048 + 256 + 257 * 3 * 2048 * 512;
+  const whole = 2 * 157_184 * 2048 + 20 * (attention + 2 * 2048) + 3 * 2048 * 5120 + 19 * sparse + 2048;
+  const { total, active } = countParameters(result.spec);
+  expect(total).toBe(whole);
+  expect(total - active).toBe(157_184 * 2048 + 19 * 248 * 3 * 2048 * 512);
+});
+
+describe("what llama.cpp cannot load is unknown, with the field", () => {
+  test.each([
+    ["tencent/Hunyuan-A13B-Instruct", { use_cla: true }, "use_cla is true: llama.cpp gives each layer its own"],
+    ["tencent/Hunyuan-A13B-Instruct", { moe_topk: [8, 4] }, "moe_topk differs from layer to layer"],
+    ["zai-org/GLM-4.5", { moe_layer_freq: 2 }, "moe_layer_freq is not 1"],
+    ["microsoft/Phi-3.5-MoE-instruct", { lm_head_bias: false }, "lm_head_bias is false: llama.cpp wants the biases"],
+    ["MiniMaxAI/MiniMax-M2.5", { use_qk_norm: false }, "use_qk_norm and qk_norm_type do not give one norm"],
+    ["databricks/dbrx-instruct", { ffn_config: {} }, "moe_num_experts is missing; moe_top_k is missing"],
+  ] as const)("%s with %p", (model, change, clause) => {
+    expect(reasonFor(model, change)).toContain(clause);
+  });
+
+  test("ernie with experts in every second layer, ling whose heads are not as wide as the model", () => {
+    expect(specFromConfig({ ...ERNIE, moe_layer_interval: 2 })).toMatchObject({ status: "unknown" });
+    expect(specFromConfig({ ...LING, head_dim: 64 })).toMatchObject({ status: "unknown" });
+  });
+});
