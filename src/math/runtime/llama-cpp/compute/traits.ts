@@ -21,6 +21,8 @@ export interface GraphTraits {
   readonly normFirst: boolean;
   /** Attention's residual is added from the left: its memory is the one taken over. */
   readonly attentionResidualFirst: boolean;
+  /** The heads of Q and K are normed after they are turned. */
+  readonly normAfterRope: boolean;
   /** The feed-forward's residual is added from the left: its memory is the one taken over. */
   readonly residualFirst: boolean;
   /** The norm after the feed-forward is not tied to the layer's device. */
@@ -36,6 +38,7 @@ const PLAIN: GraphTraits = {
   layerNorm: false,
   parallel: false,
   normFirst: false,
+  normAfterRope: false,
   attentionResidualFirst: false,
   residualFirst: false,
   freePostNorm: false,
@@ -71,12 +74,12 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   },
   "deepseek-moe": { ...PLAIN, experts: { ...PLAIN.experts, normalised: false } },
   olmoe: { ...PLAIN, experts: { ...PLAIN.experts, normalised: false } },
-  phimoe: PLAIN,
+  phimoe: { ...PLAIN, residualFirst: true },
   dbrx: { ...PLAIN, layerNorm: true },
   dots1: PLAIN,
   "glm4-moe": PLAIN,
   "minimax-m2": PLAIN,
-  "hunyuan-moe": PLAIN,
+  "hunyuan-moe": { ...PLAIN, normAfterRope: true },
   "bailing-moe": PLAIN,
   "bailing-moe2": PLAIN,
   "ernie4.5-moe": PLAIN,
