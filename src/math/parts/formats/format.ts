@@ -22,7 +22,8 @@ export type FormatMethod =
   | "mlx"
   | "exl3"
   | "isq"
-  | "hqq";
+  | "torchao";
+
 export interface WeightFormat {
   readonly method: FormatMethod;
   /** As it is asked for: "bf16", "mlx-4bit-g64", "gptq-4bit-g128". */
@@ -31,6 +32,8 @@ export interface WeightFormat {
   readonly basis: "exact" | "modelled";
   /** Bytes in the file, packed weights with their scales and zeros; 0 for a tensor that exists in GGUF files only. */
   readonly bytes: (tensor: TensorSpec, at: TensorPlace) => number;
+  /** Of a head that is the embedding again, where the tool stores it on its own; listed as "output.weight". */
+  readonly tiedHeadBytes?: (embedding: TensorSpec) => number;
 }
 
 /** Bytes by what travels together; arrays are indexed like the model's layers. */

@@ -1,6 +1,9 @@
 /** Weight formats of the engines that load safetensors: by name, and what a model takes in one. */
 import type { LayerSpec, ModelSpec, TensorSpec } from "../../model.ts";
 import type { FormatSizes, WeightFormat } from "./format.ts";
+import { parseIsq } from "./isq.ts";
+import { parseMlx } from "./mlx.ts";
+import { parseNamed } from "./named.ts";
 import { parsePlain } from "./plain.ts";
 
 export type { FormatSizes, TensorPlace, WeightFormat } from "./format.ts";
@@ -14,7 +17,7 @@ export function parseFormat(name: string): WeightFormat | null {
   const id = name.trim().toLowerCase();
   let format = parsed.get(id);
   if (format === undefined) {
-    format = parsePlain(id);
+    format = parsePlain(id) ?? parseMlx(id) ?? parseIsq(id) ?? parseNamed(id);
     if (parsed.size >= MOST_NAMES) parsed.clear();
     parsed.set(id, format);
   }
@@ -67,6 +70,10 @@ function measure(model: ModelSpec, format: WeightFormat): FormatSizes {
   const outside = model.outside
     .map((tensor) => ({ name: tensor.name, bytes: sum([tensor], null) }))
     .filter(({ bytes }) => bytes > 0);
+  const embedding = model.outside.find(({ name }) => name === "token_embd.weight");
+  if (model.tiedEmbeddings && embedding !== undefined && format.tiedHeadBytes !== undefined) {
+    outside.push({ name: "output.weight", bytes: format.tiedHeadBytes(embedding) });
+  }
   const total = layers.reduce((a, b) => a + b, 0) + outside.reduce((a, { bytes }) => a + bytes, 0);
   return { layers, experts, mtp, outside, total };
 }

@@ -9,8 +9,12 @@ const GGUF_ONLY = /^(?:blk\.\d+\.)?(?:rope_(?:freqs|factors)|attn_rot_embd)/;
 const NO_LINEAR =
   /(?:conv1d|conv\.weight|shortconv\.conv|ssm_a\b|ssm_d\b|ssm_dt\b(?!\.weight)|_lerp|time_mix_(?:first|decay\.|decay_w|w[12]))/;
 
+/** A linear layer with one output. */
+const SHARED_GATE = /\.ffn_gate_inp_shexp\.weight$/;
+
 export function tensorKind({ name, role, shape }: TensorSpec): TensorKind {
   if (GGUF_ONLY.test(name)) return "gguf-only";
+  if (SHARED_GATE.test(name)) return "router";
   const wide = shape.filter((n) => n > 1).length >= 2;
   if (!wide || role === "norm" || !name.endsWith(".weight") || NO_LINEAR.test(name)) return "vector";
   switch (role) {

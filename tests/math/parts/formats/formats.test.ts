@@ -29,10 +29,12 @@ describe("plain formats", () => {
   });
 });
 
-test("fp8: the layers' matrices in one byte, all else in two", () => {
+test("fp8: the layers' matrices in one byte and a scale, all else in two", () => {
   // hidden 3584, 28 layers, intermediate 18944, 28 heads of 128, 4 for keys and values, vocabulary 152064
   const matrices = 28 * (2 * 3584 * 3584 + 2 * 3584 * 512 + 3 * 3584 * 18944);
-  expect(sizeFormat(specOfModel("Qwen/Qwen2.5-7B"), format("fp8")).total).toBe(2 * 7_615_616_512 - matrices);
+  expect(sizeFormat(specOfModel("Qwen/Qwen2.5-7B"), format("fp8")).total).toBe(
+    2 * 7_615_616_512 - matrices + 28 * 7 * 4,
+  );
 });
 
 test("a typed model's bytes are those of its format's name", () => {
