@@ -1,5 +1,7 @@
 import { type Machine, plannableBytes } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
+import { hostExpertLayers } from "./host-experts.ts";
+import { compileOverrides, overriddenSlot } from "./overrides.ts";
 import { HOST, type LlamaCppOptions, type Placement } from "./types.ts";
 
 /** What `-ngl` counts: every block in the file, MTP blocks too, and one more for the output layer. */
@@ -25,6 +27,16 @@ export function splitShares(machine: Machine, tensorSplit: readonly number[] | n
   }
   for (let i = 0; i < count; i++) shares[i] = (shares[i] ?? 0) / sum;
   return shares;
+}
+
+/** Whether overrides send all routed experts of a layer to the host. */
+function overriddenExperts(model: ModelSpec, options: LlamaCppOptions, machine: Machine): (layer: number) => boolean {
+  const overrides = compileOverrides(options, machine);
+  const host = machine.accelerators.length;
+  return (layer) => {
+    const experts = model.layers[layer]?.tensors.filter((tensor) => tensor.role === "expert") ?? [];
+    return experts.length > 0 && experts.every((tensor) => overriddenSlot(overrides, tensor.name) === host);
+  };
 }
 
 /**
@@ -57,8 +69,9 @@ export function placeLayers(model: ModelSpec, options: LlamaCppOptions, machine:
   const outputDevice = deviceOf(all - 1);
 
   const expertsOnHost = new Uint8Array(trunk);
-  for (let i = 0; i < trunk && i < options.cpuMoeLayers; i++) {
-    if (model.layers[i]?.feedForward.kind === "moe" && layerDevice[i] !== HOST) expertsOnHost[i] = 1;
+  const onHost = hostExpertLayers(options) ?? overriddenExperts(model, options, machine);
+  for (let i = 0; i < trunk; i++) {
+    if (model.layers[i]?.feedForward.kind === "moe" && layerDevice[i] !== HOST && onHost(i)) expertsOnHost[i] = 1;
   }
 
   // llama.cpp looks at whether the option was given, not at whether it moved anything.

@@ -5,6 +5,7 @@ import type { Basis, OptionValue, Part } from "../../result.ts";
 import type { EngineLayers, EnginePlan, EngineRefusal, Loading, PartColumns } from "../runtime.ts";
 import { llamaCommand } from "./command.ts";
 import { explainLoad } from "./explain.ts";
+import { fitLayers, mayFit } from "./fit.ts";
 import { cacheBytes, layerColumns, spare, type Totals, totals } from "./memory.ts";
 import { modelAtBuild } from "./older-latent.ts";
 import { type Prepared, prepare } from "./prepare.ts";
@@ -38,13 +39,12 @@ export function planLlamaCpp(
   let load = totals(prepared, options.context, options.sequences);
   let left = spare(prepared, load);
   if (resolution.autoGpuLayers && left.some((bytes) => bytes !== null && bytes < 0)) {
-    const gpuLayers = mostGpuLayers(model, options, machine) ?? 0;
-    if (gpuLayers !== options.gpuLayers) {
-      options = { ...options, gpuLayers };
-      prepared = prepare(model, options, machine);
-      load = totals(prepared, options.context, options.sequences);
-      left = spare(prepared, load);
-    }
+    options = mayFit(options)
+      ? fitLayers(model, options, machine)
+      : { ...options, gpuLayers: mostGpuLayers(model, options, machine) ?? 0 };
+    prepared = prepare(model, options, machine);
+    load = totals(prepared, options.context, options.sequences);
+    left = spare(prepared, load);
   }
   const { low, high } = loadRange(prepared, load);
   let layers: EngineLayers | null = null;

@@ -4,6 +4,7 @@ import { type AllocationRule, allocatedBytes, sizeWeights } from "../../parts/we
 import { outsidePlace } from "../../parts/weights-place.ts";
 import { ALLOCATION } from "./allocation.ts";
 import { type CacheGroup, groupCaches, groupStates, type StateGroup } from "./cache-groups.ts";
+import { hostExpertLayers } from "./host-experts.ts";
 import { type CompiledOverride, compileOverrides, overriddenSlot } from "./overrides.ts";
 import { placeLayers, splitShares } from "./placement.ts";
 import { HOST, type LlamaCppOptions, type Placement } from "./types.ts";
@@ -70,7 +71,7 @@ export function prepare(model: ModelSpec, options: LlamaCppOptions, machine: Mac
 /** Every option but the lengths (context, sequences, batch) and what only the fit looks at. */
 function placementKey(o: LlamaCppOptions): string {
   const overrides = o.overrideTensor.length === 0 ? "" : JSON.stringify(o.overrideTensor);
-  return `${o.gpuLayers} ${o.cpuMoeLayers} ${o.splitMode} ${o.tensorSplit} ${o.kvTypeK} ${o.kvTypeV} ${o.flashAttention} ${o.rules.outputFirst} ${o.rules.latent} ${overrides}`;
+  return `${o.gpuLayers} ${o.cpuMoeLayers} ${o.splitMode} ${o.tensorSplit} ${o.kvTypeK} ${o.kvTypeV} ${o.flashAttention} ${o.rules.build} ${overrides}`;
 }
 
 function place(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Prepared {
@@ -84,7 +85,7 @@ function place(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Pr
   const layerWeights = new Float64Array(model.layers.length);
   const layerSlot = new Int16Array(model.layers.length);
   const shares = options.splitMode === "row" && hostSlot > 1 ? splitShares(machine, options.tensorSplit) : null;
-  const overrides = compileOverrides(options, machine);
+  const overrides = hostExpertLayers(options) === null ? compileOverrides(options, machine) : [];
   const put = (slot: number, bytes: number): void => {
     weights[slot] = (weights[slot] ?? 0) + bytes;
   };
