@@ -19,7 +19,10 @@ export async function planAndAsk(
   if (planned.status === "answered") return planned.result;
   const result = plannedResult(planned.context, planned.model, planned.plan);
   const { askPlan } = ENGINE_TABLE[request.engine];
-  if (askPlan === null) return result;
+  if (askPlan === null) {
+    const unasked = `${request.engine} was not asked: it does not say what it would take without loading the model.`;
+    return { ...result, warnings: [...result.warnings, unasked] };
+  }
   const answer = await askPlan(
     { header: opened.gguf, model: planned.model, plan: planned.plan, planned: result.memory },
     {

@@ -39,6 +39,22 @@ export const COMMANDS = [
     ],
   },
   {
+    name: "compare",
+    summary: "one model on every engine: memory by part, what fits, why they differ, each engine's command",
+    usage: ["compare MODEL [options]"],
+    options: [
+      ...PLAN_FIELD_OPTIONS.filter(({ name }) => name !== "ask-engine"),
+      { name: "all", value: "", help: "a row for each of an engine's weights, not for the nearest alone" },
+      JSON_OPTION,
+    ],
+    positionals: { least: 1, most: 1, what: "one MODEL" },
+    notes: [
+      "--device takes several, with commas: a row for each engine on each.",
+      "Weights that an engine does not load are replaced by its own that come nearest in size.",
+      "Exit status: 0 something fits, 1 failed, 2 wrong usage, 3 nothing fits, 4 not known",
+    ],
+  },
+  {
     name: "devices",
     summary: "what hardware is here, how it was found, what is not known",
     usage: ["devices [--all] [--json]"],

@@ -17,6 +17,7 @@ const HIDDEN: ReadonlyMap<string, () => Promise<never>> = new Map([
 /** A missing command does not compile. */
 const LOADERS: Readonly<Record<CommandName, () => Promise<RunCommand>>> = {
   plan: async () => (await import("./plan.ts")).runPlan,
+  compare: async () => (await import("./compare.ts")).runCompare,
   devices: async () => (await import("./devices.ts")).runDevices,
   models: async () => (await import("./models.ts")).runModels,
   serve: async () => (await import("./serve.ts")).runServe,

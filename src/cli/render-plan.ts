@@ -2,6 +2,7 @@
 import { formatBytes, formatGib, formatInteger, formatParameters } from "../math/format.ts";
 import type { DeviceMemory, PlanResult } from "../math/result.ts";
 import { MIB } from "../math/units.ts";
+import { PAINT, type Paint, PLAIN } from "./paint.ts";
 import { apportion, type PlanRow, planRows } from "./plan-rows.ts";
 
 export interface PlanStyle {
@@ -28,21 +29,6 @@ export function renderPlan(result: PlanResult, style: PlanStyle): string {
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join("\n"))
     .join("\n\n")}\n`;
-}
-
-interface Paint {
-  readonly bold: (text: string) => string;
-  readonly good: (text: string) => string;
-  readonly bad: (text: string) => string;
-  readonly doubt: (text: string) => string;
-}
-
-const same = (text: string): string => text;
-const PLAIN: Paint = { bold: same, good: same, bad: same, doubt: same };
-const PAINT: Paint = { bold: ansi(1), good: ansi(32), bad: ansi(31), doubt: ansi(33) };
-
-function ansi(code: number): (text: string) => string {
-  return (text) => `\u001b[${code}m${text}\u001b[0m`;
 }
 
 function heading({ model, engine, options, devices }: PlanResult, paint: Paint): string[] {

@@ -1,0 +1,23 @@
+import { expect, test } from "bun:test";
+import { fitWords } from "../../src/math/fit-words.ts";
+import { SLIDING_PLAN } from "../cli/sliding-plan.ts";
+
+const MIB = 2 ** 20;
+
+function withFree(free: readonly (number | null)[]): typeof SLIDING_PLAN {
+  const [device] = SLIDING_PLAN.memory.by_device;
+  if (device === undefined) throw new Error("the plan has a device");
+  const by_device = free.map((free_bytes, i) => ({ ...device, device: `CUDA${i}`, total_bytes: 1, free_bytes }));
+  return { ...SLIDING_PLAN, memory: { ...SLIDING_PLAN.memory, by_device } };
+}
+
+test("the fullest device decides, spare or short", () => {
+  expect(fitWords(withFree([2048 * MIB, 512 * MIB]))).toBe("512 MiB to spare on CUDA1");
+  expect(fitWords(withFree([-2048 * MIB, 512 * MIB]))).toBe("short by 2.0 GiB on CUDA0");
+  expect(fitWords(withFree([null]))).toBe("the size of the memory is not known");
+});
+
+test("where there is no plan, why", () => {
+  expect(fitWords({ ...SLIDING_PLAN, reason: "nobody knows" })).toBe("nobody knows");
+  expect(fitWords({ ...SLIDING_PLAN, error: { code: "usage", message: "Cannot", hint: null } })).toBe("Cannot");
+});
