@@ -1,8 +1,14 @@
 import type { EngineId } from "../options.ts";
 import { LLAMA_CPP } from "./llama-cpp/index.ts";
+import { LM_STUDIO } from "./lmstudio/index.ts";
+import { NODE_LLAMA_CPP } from "./node-llama-cpp/index.ts";
+import { OLLAMA } from "./ollama/index.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Every engine whose memory is modelled. A forgotten row does not compile. */
 export const RUNTIMES = {
   "llama.cpp": LLAMA_CPP,
+  lmstudio: LM_STUDIO,
+  ollama: OLLAMA,
+  "node-llama-cpp": NODE_LLAMA_CPP,
 } as const satisfies Record<EngineId, Runtime>;

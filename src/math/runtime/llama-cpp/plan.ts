@@ -3,7 +3,7 @@ import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
 import type { Basis, OptionValue, Part } from "../../result.ts";
 import type { EngineLayers, EnginePlan, EngineRefusal, Loading, PartColumns } from "../runtime.ts";
-import { llamaCommand } from "./command.ts";
+import { type CommandModel, llamaCommand } from "./command.ts";
 import { explainLoad } from "./explain.ts";
 import { fitLayers, mayFit } from "./fit.ts";
 import { cacheBytes, layerColumns, spare, type Totals, totals } from "./memory.ts";
@@ -22,12 +22,21 @@ export function optionsOfPlan(plan: EnginePlan): LlamaCppOptions | null {
   return resolved.get(plan) ?? null;
 }
 
+/** What a program built over llama.cpp does otherwise than llama.cpp's own command line. */
+export interface Front {
+  /** Whether it leaves the layout to --fit; otherwise whole layers are offloaded as they fit. */
+  readonly fits: boolean;
+  readonly warnings: readonly string[];
+  readonly command: (options: LlamaCppOptions, model: CommandModel, weights: string) => string;
+}
+
 /** @throws {RangeError} for a version whose rules are not known, or a model whose tensors have no types */
 export function planLlamaCpp(
   typed: ModelSpec,
   asked: PlanOptions,
   machine: Machine,
   { version }: Loading = { version: null },
+  front: Front | null = null,
 ): EnginePlan | EngineRefusal {
   const rules = rulesOf(version);
   if (rules === null) throw new RangeError(`Cannot plan for llama.cpp ${version}: its rules are not known`);
@@ -39,9 +48,10 @@ export function planLlamaCpp(
   let load = totals(prepared, options.context, options.sequences);
   let left = spare(prepared, load);
   if (resolution.autoGpuLayers && left.some((bytes) => bytes !== null && bytes < 0)) {
-    options = mayFit(options)
-      ? fitLayers(model, options, machine)
-      : { ...options, gpuLayers: mostGpuLayers(model, options, machine) ?? 0 };
+    options =
+      front?.fits !== false && mayFit(options)
+        ? fitLayers(model, options, machine)
+        : { ...options, gpuLayers: mostGpuLayers(model, options, machine) ?? 0 };
     prepared = prepare(model, options, machine);
     load = totals(prepared, options.context, options.sequences);
     left = spare(prepared, load);
@@ -64,7 +74,7 @@ export function planLlamaCpp(
       return layers;
     },
     outside: prepared.outside,
-    warnings: resolution.warnings,
+    warnings: front === null ? resolution.warnings : [...resolution.warnings, ...front.warnings],
     limits: () => ({
       maxContext: largestContext(prepared),
       maxSequences: mostSequences(prepared),
@@ -75,7 +85,10 @@ export function planLlamaCpp(
       const there = totals(prepared, context, options.sequences);
       return { parts: partColumns(prepared, there), total: there.total };
     },
-    command: (source) => llamaCommand(options, machine, source, model.weights?.name ?? "F16"),
+    command: (source) => {
+      const weights = model.weights?.name ?? "F16";
+      return front?.command(options, source, weights) ?? llamaCommand(options, machine, source, weights);
+    },
     explain: () => explainLoad(prepared, load),
   };
   resolved.set(plan, options);
