@@ -24,10 +24,7 @@ const MAX_TEXT = 4096;
 
 /** Engines of the contract that this version does not plan for yet. */
 const OTHER_ENGINES: readonly string[] = [
-  "node-llama-cpp",
   "ik_llama.cpp",
-  "ollama",
-  "lmstudio",
   "mlx",
   "mistral.rs",
   "vllm",
