@@ -82,6 +82,51 @@ const HUNYUAN_MOE: Conversion = {
   }),
 };
 
+const LLAMA4: Conversion = {
+  write: (c) => {
+    const types = c.layer_types;
+    const allFull = Array.isArray(types) && types.length > 0 && types.every((type) => type === "full_attention");
+    return {
+      "rope.dimension_count": headDim(c),
+      feed_forward_length: numberIn(c, "intermediate_size_mlp"),
+      interleave_moe_layer_step: numberIn(c, "interleave_moe_layer_step"),
+      expert_feed_forward_length: numberIn(c, "intermediate_size"),
+      ...(allFull ? { "attention.sliding_window": 0 } : {}),
+    };
+  },
+};
+
+/** Without the three extra blocks that the converter writes: their tensors are not in a plan from a config. */
+const MIMO2: Conversion = {
+  write: (c) => {
+    const windowed = c.hybrid_layer_pattern as readonly number[];
+    return {
+      "attention.head_count_kv": windowed.map((one) =>
+        one === 1 ? numberIn(c, "swa_num_key_value_heads") : numberIn(c, "num_key_value_heads"),
+      ),
+      "attention.sliding_window": numberIn(c, "sliding_window"),
+      "attention.sliding_window_pattern": windowed.map((one) => one === 1),
+      "attention.value_length": numberIn(c, "v_head_dim"),
+      expert_count: numberIn(c, "n_routed_experts"),
+      expert_feed_forward_length: numberIn(c, "moe_intermediate_size"),
+      "rope.dimension_count": Math.trunc(numberIn(c, "head_dim") * numberIn(c, "partial_rotary_factor")),
+      "attention.layer_norm_rms_epsilon": numberOf(c, "layernorm_epsilon") ?? 1e-5,
+      "attention.value_scale": numberOf(c, "attention_value_scale"),
+    };
+  },
+};
+
+const MINICPM3: Conversion = {
+  write: (c) => ({
+    "attention.q_lora_rank": numberIn(c, "q_lora_rank"),
+    "attention.kv_lora_rank": numberIn(c, "kv_lora_rank"),
+    "attention.key_length": numberIn(c, "qk_nope_head_dim") + numberIn(c, "qk_rope_head_dim"),
+    "attention.value_length": null,
+    "rope.dimension_count": numberIn(c, "qk_rope_head_dim"),
+    "rope.scaling.type": null,
+  }),
+};
+
 export const SPARSE: Conversions = {
   deepseek: DEEPSEEK,
   olmoe: { write: () => ({}) },
@@ -95,4 +140,7 @@ export const SPARSE: Conversions = {
     }),
   },
   "hunyuan-moe": HUNYUAN_MOE,
+  llama4: LLAMA4,
+  mimo2: MIMO2,
+  minicpm3: MINICPM3,
 };

@@ -31,5 +31,10 @@ export const FAMILIES = [
   "bailing-moe2",
   "ernie4.5-moe",
   "granite-moe",
+  "llama4", // chunks of attention
+  "mimo2",
+  "afmoe", // trinity
+  "smallthinker",
+  "minicpm3", // latent keys and values, cached whole
 ] as const;
 export type FamilyId = (typeof FAMILIES)[number];

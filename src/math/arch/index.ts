@@ -1,5 +1,6 @@
 /** The table of architectures, and the two ways in. */
 import type { SpecResult } from "../model.ts";
+import { afmoe } from "./afmoe.ts";
 import { bailingMoe } from "./bailing-moe.ts";
 import { bailingMoe2 } from "./bailing-moe2.ts";
 import { commandR } from "./command-r.ts";
@@ -21,8 +22,11 @@ import { graniteMoe } from "./granite-moe.ts";
 import { hunyuanMoe } from "./hunyuan-moe.ts";
 import { jamba } from "./jamba.ts";
 import { llama } from "./llama.ts";
+import { llama4 } from "./llama4.ts";
 import { mamba1 } from "./mamba1.ts";
 import { mamba2 } from "./mamba2.ts";
+import { mimo2 } from "./mimo2.ts";
+import { minicpm3 } from "./minicpm3.ts";
 import { minimaxM2 } from "./minimax-m2.ts";
 import { nemotronH } from "./nemotron-h.ts";
 import { olmoe } from "./olmoe.ts";
@@ -34,6 +38,7 @@ import { qwen3 } from "./qwen3.ts";
 import { qwen3Moe } from "./qwen3-moe.ts";
 import { qwen3Next } from "./qwen3-next.ts";
 import { qwen35 } from "./qwen35.ts";
+import { smallthinker } from "./smallthinker.ts";
 
 export const ARCHITECTURES = {
   llama,
@@ -67,6 +72,11 @@ export const ARCHITECTURES = {
   "bailing-moe2": bailingMoe2,
   "ernie4.5-moe": ernieMoe,
   "granite-moe": graniteMoe,
+  llama4,
+  mimo2,
+  afmoe,
+  smallthinker,
+  minicpm3,
 } as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);

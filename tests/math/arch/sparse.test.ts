@@ -142,3 +142,99 @@ describe("what llama.cpp cannot load is unknown, with the field", () => {
     expect(specFromConfig({ ...LING, head_dim: 64 })).toMatchObject({ status: "unknown" });
   });
 });
+
+describe("llama 4", () => {
+  const MAVERICK = "meta-llama/Llama-4-Maverick-17B-128E-Instruct-FP8";
+
+  test("maverick: 400 thousand million parameters, experts in every second layer, one of 128 and a shared one", () => {
+    const attention = 5120 * (5120 + 2 * 1024) + 5120 * 5120;
+    const expert = 3 * 5120 * 8192;
+    const sparse = 128 * 5120 + 129 * expert;
+    const dense = 3 * 5120 * 16_384;
+    const { total, active } = countParameters(specOfModel(MAVERICK));
+    expect(total).toBe(48 * (attention + 2 * 5120) + 24 * (sparse + dense) + 2 * 202_048 * 5120 + 5120);
+    expect(total - active).toBe(202_048 * 5120 + 24 * 127 * expert);
+  });
+
+  test("sees chunks in three layers of four, and turns nothing in the fourth", () => {
+    const mixers = specOfModel(MAVERICK).layers.map((layer) => layer.mixers[0]);
+    const chunked = { kind: "chunked", window: 8192, rotary: true };
+    expect(mixers.slice(0, 4)).toMatchObject([chunked, chunked, chunked, { kind: "full", rotary: false }]);
+  });
+
+  test("scout scales its rotation, maverick does not", () => {
+    expect(shapeOf("meta-llama/Llama-4-Scout-17B-16E-Instruct", "rope_freqs.weight")).toEqual([64]);
+    expect(shapeOf(MAVERICK, "rope_freqs.weight")).toBeNull();
+  });
+});
+
+test("mimo v2 has more KV heads and sinks where it has windows, and values smaller than keys", () => {
+  const [first, second] = specOfModel("XiaomiMiMo/MiMo-V2-Flash").layers;
+  expect(first?.mixers).toMatchObject([{ kind: "full", kvHeads: 4, headDimK: 192, headDimV: 128 }]);
+  expect(second?.mixers).toMatchObject([{ kind: "sliding", window: 128, kvHeads: 8 }]);
+  expect([first?.feedForward.kind, second?.feedForward.kind]).toEqual(["dense", "moe"]);
+  expect(shapeOf("XiaomiMiMo/MiMo-V2-Flash", "blk.0.attn_sinks.weight")).toBeNull();
+  expect(shapeOf("XiaomiMiMo/MiMo-V2-Flash", "blk.1.attn_sinks.weight")).toEqual([64]);
+});
+
+test("minicpm 3: four thousand million parameters, 40 heads of 96 and 64 cached whole", () => {
+  const model = specOfModel("openbmb/MiniCPM3-4B");
+  const query = 2560 * 768 + 768 + 768 * 40 * 96;
+  const keys = 2560 * (256 + 32) + 256 + 256 * 40 * (64 + 64);
+  const layer = query + keys + 40 * 64 * 2560 + 3 * 2560 * 6400 + 2 * 2560;
+  expect(countParameters(model).total).toBe(62 * layer + 73_448 * 2560 + 2560 + 2 * 16);
+  expect(model.layers[0]?.mixers).toMatchObject([{ kind: "full", kvHeads: 40, headDimK: 96, headDimV: 64 }]);
+});
+
+const TRINITY = {
+  model_type: "afmoe",
+  vocab_size: 200_192,
+  hidden_size: 1024,
+  intermediate_size: 3072,
+  num_hidden_layers: 56,
+  num_attention_heads: 8,
+  num_key_value_heads: 2,
+  head_dim: 128,
+  num_experts: 128,
+  num_experts_per_tok: 8,
+  num_shared_experts: 1,
+  moe_intermediate_size: 256,
+  num_dense_layers: 2,
+  sliding_window: 2048,
+  global_attn_every_n_layers: 4,
+};
+
+test("trinity nano: a gate beside attention, four norms, 6 thousand million parameters", () => {
+  const result = specFromConfig(TRINITY);
+  if (result.status !== "ok") throw new Error(result.reason);
+  const attention = 1024 * (1024 + 2 * 256) + 2 * 1024 * 1024 + 2 * 128;
+  const sparse = 128 * 1024 + 128 + 129 * 3 * 1024 * 256;
+  const layers = 56 * (attention + 4 * 1024) + 2 * 3 * 1024 * 3072 + 54 * sparse;
+  expect(countParameters(result.spec).total).toBe(layers + 2 * 200_192 * 1024 + 1024);
+  expect(result.spec.layers[3]?.mixers).toMatchObject([{ kind: "full", rotary: false }]);
+  expect(result.spec.layers[4]?.mixers).toMatchObject([{ kind: "sliding", window: 2048, rotary: true }]);
+  expect(specFromConfig({ ...TRINITY, global_attn_every_n_layers: 8 })).toMatchObject({ status: "unknown" });
+});
+
+test("smallthinker sees everything in layers 0, 4, 8 …, unturned", () => {
+  const config = {
+    model_type: "smallthinker",
+    vocab_size: 151_936,
+    hidden_size: 2560,
+    num_hidden_layers: 52,
+    num_attention_heads: 28,
+    num_key_value_heads: 4,
+    head_dim: 128,
+    moe_ffn_hidden_size: 768,
+    moe_num_primary_experts: 64,
+    moe_num_active_primary_experts: 6,
+    sliding_window_size: 4096,
+    sliding_window_layout: Array.from({ length: 52 }, (_, i) => (i % 4 === 0 ? 0 : 1)),
+  };
+  const result = specFromConfig(config);
+  if (result.status !== "ok") throw new Error(result.reason);
+  expect(result.spec.layers[4]?.mixers).toMatchObject([{ kind: "full", rotary: false }]);
+  expect(result.spec.layers[5]?.mixers).toMatchObject([{ kind: "sliding", window: 4096, rotary: true }]);
+  const upsideDown = { ...config, sliding_window_layout: config.sliding_window_layout.map((kind) => 1 - kind) };
+  expect(specFromConfig(upsideDown)).toMatchObject({ status: "unknown" });
+});

@@ -21,11 +21,21 @@ export function attention(at: LayerContext, mixer: AttentionMixer, input: GraphN
   if (at.has("attn_kv_b.weight")) return attend(at, mixer, unpacked(at, mixer, input), traits);
   const { query, key, value } = projections(at, mixer, input);
   const parts = {
-    query: positioned(at, mixer.heads, mixer, "attn_q_norm", query, traits),
+    query: scaledQuery(at, mixer, positioned(at, mixer.heads, mixer, "attn_q_norm", query, traits)),
     key: positioned(at, mixer.kvHeads, mixer, "attn_k_norm", key, traits),
     value,
   };
-  return attend(at, mixer, parts, traits);
+  const out = attend(at, mixer, parts, traits);
+  return at.has("attn_gate.weight") ? gatedApart(at, mixer, input, out) : out;
+}
+
+/** A gate with a matrix of its own: of the output's width (afmoe), or one number for each head (step 3.5). */
+function gatedApart(at: LayerContext, mixer: AttentionMixer, input: GraphNode, out: Source): Source {
+  const width = mixer.heads * mixer.headDimV;
+  const rows = at.elements("attn_gate.weight", 1);
+  const gate = at.op("gate sigmoid", "in-place", [rows, at.step.tokens], [at.matmul("attn_gate", rows, input)]);
+  const extents = rows === width ? [width, at.step.tokens] : [mixer.headDimV, mixer.heads, at.step.tokens];
+  return at.op("gated attention", "in-place", extents, [out, gate]);
 }
 
 function projections(at: LayerContext, mixer: AttentionMixer, input: GraphNode): Projections {
@@ -65,6 +75,12 @@ function positioned(
   const together = at.elements(`${norm}.weight`, 0) > mixer.headDimK;
   if (!together) return turn(at.norm(norm, input, extents));
   return turn(at.graph.reshape(at.norm(norm, rootOf(input), [mixer.headDimK * heads, tokens]), extents));
+}
+
+function scaledQuery(at: LayerContext, mixer: AttentionMixer, query: Source): Source {
+  const { queryScale } = at.inputs;
+  if (queryScale === null || mixer.rotary) return query;
+  return at.op("query scaled", "in-place", [mixer.headDimK, mixer.heads, at.step.tokens], [query, queryScale]);
 }
 
 /** One matrix gives query and gate; the gate waits until attention is done. */

@@ -108,6 +108,7 @@ export class StepParts {
     if (outputsAt === "norm") {
       result = graph.node("output picked", "get-rows", [E, outputs], [result, outputIds], OUTPUT);
     }
+    if (this.#traits.headScaled) result = graph.node("output scaled", "in-place", [E, outputs], [result]);
     graph.expand(this.#output("logits", "matmul", [vocabularySize, outputs], [headWeight, result], "output.bias"));
     return this.#finish(input, null, outputsAt === "end");
   }
@@ -176,7 +177,9 @@ const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
     sum = pick(at, E, sum, rows);
   }
   if (alone || at.layer.feedForward.kind === "none") return sum;
-  let out = feedForward(at, E, at.norm(ownNorm ? "ffn_norm" : "post_attention_norm", sum, [E, rows]), rows, traits);
+  const before =
+    ["ffn_norm", "attn_output_norm", "post_attention_norm"].find((name) => hasNorm(at, name)) ?? "ffn_norm";
+  let out = feedForward(at, E, at.norm(before, sum, [E, rows]), rows, traits, input);
   if (hasNorm(at, "post_ffw_norm")) {
     const normed = at.graph.node("norm", "in-place", [E, rows], [out], traits.freePostNorm ? null : TIED);
     out = at.op("feed-forward normed", "in-place", [E, rows], [normed, at.weight("post_ffw_norm.weight")]);
@@ -237,11 +240,18 @@ function mix(at: LayerContext, E: number, makeNorm: () => GraphNode, traits: Gra
   return out ?? makeNorm();
 }
 
-function feedForward(at: LayerContext, E: number, input: GraphNode, rows: number, traits: GraphTraits): GraphNode {
+function feedForward(
+  at: LayerContext,
+  E: number,
+  input: GraphNode,
+  rows: number,
+  traits: GraphTraits,
+  layerInput = input,
+): GraphNode {
   const block = at.layer.feedForward;
   at.graph.phase = "feed-forward";
   if (block.kind === "dense") return dense(at, E, block, input, rows);
-  if (block.kind === "moe") return experts(at, E, block, input, rows, traits.experts);
+  if (block.kind === "moe") return experts(at, E, block, input, rows, traits.experts, layerInput);
   return input;
 }
 
@@ -272,6 +282,7 @@ function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInpu
     tokens: graph.input("tokens", 4, [T]),
     embeddings: graph.input("embeddings", 4, [model.embeddingLength, T]),
     positions: graph.input("positions", 4, [T * positions]),
+    queryScale: GRAPH_TRAITS[model.family].queryScaled ? graph.input("query scale", 4, [1, 1, T]) : null,
     outputIds: graph.input("output ids", 4, [step.outputs]),
     ownRows: graph.view(stateRows),
     otherRows: graph.view(stateRows, sizeOf(4, [0])),

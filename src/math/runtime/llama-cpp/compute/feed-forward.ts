@@ -7,8 +7,13 @@ import { type GraphNode, type GraphView, stridedSize } from "./graph.ts";
 import type { LayerContext } from "./step.ts";
 
 export interface ExpertTraits {
-  /** softmax or sigmoid over all experts, or softmax over those chosen. */
-  readonly gating: "all" | "chosen";
+  /**
+   * softmax or sigmoid over all experts, or softmax over those chosen; "late": experts are chosen before the sigmoid, whose
+   * result multiplies what goes into them rather than what comes out (llama 4).
+   */
+  readonly gating: "all" | "chosen" | "late";
+  /** The router reads the block's input, or what came into the layer (smallthinker). */
+  readonly routedBy: "block" | "layer";
   /** The chosen experts' weights are made to sum up to 1. */
   readonly normalised: boolean;
   /** The shared expert's gate is a sigmoid, or SiLU divided by its input, which is the same with one tensor more. */
@@ -70,9 +75,10 @@ export function experts(
   input: GraphNode,
   rows: number,
   traits: ExpertTraits,
+  layerInput: GraphNode,
 ): GraphNode {
   const latent = at.elements("ffn_latent_down.weight", 1);
-  let routed = routedExperts(at, latent > 0 ? latent : width, block, input, rows, traits);
+  let routed = routedExperts(at, latent > 0 ? latent : width, block, input, rows, traits, layerInput);
   if (latent > 0) routed = at.matmul("ffn_latent_up", width, routed, [rows]);
   if (block.sharedWidth === 0 || !at.has("ffn_up_shexp.weight")) return routed;
   let shared = gatedUnit(
@@ -99,6 +105,17 @@ export function experts(
   return at.op("experts and shared", "in-place", [width, rows], [routed, shared]);
 }
 
+/** Of all tokens where the layer's input is read, and then of those that are asked for. */
+function routerLogits(at: LayerContext, X: number, rows: number, input: GraphNode): GraphNode {
+  const [, tokens = rows] = input.extents;
+  const all = typeof tokens === "number" ? tokens : rows;
+  const logits = at.biased(
+    "ffn_gate_inp",
+    at.op("router", "matmul", [X, all], [at.weight("ffn_gate_inp.weight"), input]),
+  );
+  return all === rows ? logits : at.op("router picked", "get-rows", [X, rows], [logits, at.inputs.outputIds]);
+}
+
 /** @param width of the space that experts work in */
 function routedExperts(
   at: LayerContext,
@@ -107,17 +124,18 @@ function routedExperts(
   input: GraphNode,
   rows: number,
   traits: ExpertTraits,
+  layerInput: GraphNode,
 ): GraphNode {
   const { graph } = at;
   const { experts: X, expertsUsed: U, expertWidth: F } = block;
-  const logits = at.biased(
-    "ffn_gate_inp",
-    at.op("router", "matmul", [X, rows], [at.weight("ffn_gate_inp.weight"), input]),
-  );
-  const odds = traits.gating === "all" ? at.op("router odds", "in-place", [X, rows], [logits]) : logits;
-  const choice = at.has("exp_probs_b.bias")
-    ? at.op("router odds biased", "in-place", [X, rows], [odds, at.weight("exp_probs_b.bias")])
-    : odds;
+  const logits = routerLogits(at, X, rows, traits.routedBy === "layer" ? layerInput : input);
+  const late = traits.gating === "late";
+  const odds = traits.gating === "chosen" ? logits : at.op("router odds", "in-place", [X, rows], [logits]);
+  const choice = late
+    ? logits
+    : at.has("exp_probs_b.bias")
+      ? at.op("router odds biased", "in-place", [X, rows], [odds, at.weight("exp_probs_b.bias")])
+      : odds;
   const sorted = at.op("chosen", "op", [X, rows], [choice], { kind: "sort", bytes: 4 * X * rows });
   const chosen = graph.view(sorted, stridedSize(4, rows, X, U));
   let weights: GraphNode = at.op("weights", "get-rows", [1, U, rows], [graph.view(odds), chosen]);
@@ -134,7 +152,11 @@ function routedExperts(
   graph.expand(factor);
 
   const latent = at.has("ffn_latent_down.weight");
-  const spread = graph.view(latent ? at.matmul("ffn_latent_down", width, input, [rows]) : input);
+  let spread: GraphNode | GraphView = graph.view(latent ? at.matmul("ffn_latent_down", width, input, [rows]) : input);
+  if (late) {
+    const repeated = at.op("input repeated", "op", [width, U, rows], [spread]);
+    spread = at.op("input weighted", "in-place", [width, U, rows], [repeated, factor]);
+  }
   const scratch = { kind: "experts", experts: X, tokens: rows } as const;
   const each = (name: string, inner: number, from: GraphNode | GraphView): GraphNode => {
     let out = at.op(name, "matmul-id", [inner, U, rows], [at.weight(`${name}.weight`), from, chosen], scratch);
@@ -158,7 +180,7 @@ function routedExperts(
       : at.op("activation", "in-place", [F, U, rows], [up]);
   }
   const down = each("ffn_down_exps", width, active);
-  const weighted = at.op("experts weighted", "in-place", [width, U, rows], [down, factor]);
+  const weighted = late ? down : at.op("experts weighted", "in-place", [width, U, rows], [down, factor]);
   graph.expand(weighted);
   const parts = Array.from({ length: U }, () => graph.view(weighted));
   let sum: GraphNode | null = null;

@@ -34,9 +34,14 @@ export function unpacked(
   const ropeDim = at.elements("attn_kv_a_mqa.weight", 1) - latent;
   const nopeDim = headDimK - ropeDim;
   const all = latentQueries(at, heads * headDimK, at.elements("attn_q_a.weight", 1), input);
-  const query = at.op("query", "rope", [headDimK, heads, step.tokens], [all, inputs.positions]);
+  const query = at.op("query", "rope", [headDimK, heads, step.tokens], [all, inputs.positions, ...inputs.ropeFactors]);
   const packed = graph.view(at.matmul("attn_kv_a_mqa", latent + ropeDim, input));
-  const keyTurned = at.op("key rope", "rope", [ropeDim, 1, step.tokens], [packed, inputs.positions]);
+  const keyTurned = at.op(
+    "key rope",
+    "rope",
+    [ropeDim, 1, step.tokens],
+    [packed, inputs.positions, ...inputs.ropeFactors],
+  );
   const normed = at.norm("attn_kv_a_norm", packed, [latent, step.tokens]);
   const both = at.matmul("attn_kv_b", heads * (nopeDim + headDimV), normed);
   const part = (length: number): Source => graph.view(both, stridedSize(4, rows, nopeDim + headDimV, length));

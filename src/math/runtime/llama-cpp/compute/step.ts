@@ -25,6 +25,8 @@ export interface StepInputs {
   readonly tokens: GraphNode;
   readonly embeddings: GraphNode;
   readonly positions: GraphNode;
+  /** A factor for each token; null: queries have none. */
+  readonly queryScale: GraphNode | null;
   readonly outputIds: GraphNode;
   /** What the rotary embedding is stretched by: each device that has layers has it; empty where there is none. */
   readonly ropeFactors: readonly GraphNode[];

@@ -27,6 +27,10 @@ export interface GraphTraits {
   readonly residualFirst: boolean;
   /** The norm after the feed-forward is not tied to the layer's device. */
   readonly freePostNorm: boolean;
+  /** Queries that are not turned are multiplied by a factor for each token (llama 4). */
+  readonly queryScaled: boolean;
+  /** The output norm's result is scaled before the head (minicpm 3). */
+  readonly headScaled: boolean;
   readonly experts: ExpertTraits;
   /** Gated delta nets repeat their query and key heads. */
   readonly deltaRepeated: boolean;
@@ -42,7 +46,9 @@ const PLAIN: GraphTraits = {
   attentionResidualFirst: false,
   residualFirst: false,
   freePostNorm: false,
-  experts: { gating: "all", normalised: true, sharedGate: "sigmoid" },
+  queryScaled: false,
+  headScaled: false,
+  experts: { gating: "all", normalised: true, sharedGate: "sigmoid", routedBy: "block" },
   deltaRepeated: false,
 };
 
@@ -50,7 +56,7 @@ const PLAIN: GraphTraits = {
 export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   llama: PLAIN,
   qwen2: PLAIN,
-  "qwen2-moe": { ...PLAIN, experts: { gating: "all", normalised: false, sharedGate: "silu" } },
+  "qwen2-moe": { ...PLAIN, experts: { ...PLAIN.experts, gating: "all", normalised: false, sharedGate: "silu" } },
   qwen3: PLAIN,
   "qwen3-moe": PLAIN,
   "qwen3-next": { ...PLAIN, outputsAt: "norm", normFirst: true, deltaRepeated: true },
@@ -59,7 +65,11 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   gemma3: { ...PLAIN, embeddingScaled: true, freePostNorm: true },
   phi3: { ...PLAIN, residualFirst: true },
   deepseek: PLAIN,
-  "gpt-oss": { ...PLAIN, outputsAt: "end", experts: { gating: "chosen", normalised: false, sharedGate: "sigmoid" } },
+  "gpt-oss": {
+    ...PLAIN,
+    outputsAt: "end",
+    experts: { ...PLAIN.experts, gating: "chosen", normalised: false, sharedGate: "sigmoid" },
+  },
   glm4: PLAIN,
   "command-r": { ...PLAIN, layerNorm: true, parallel: true },
   "falcon-h1": { ...PLAIN, outputsAt: "sum" },
@@ -70,7 +80,7 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
     ...PLAIN,
     attentionResidualFirst: true,
     residualFirst: true,
-    experts: { gating: "all", normalised: false, sharedGate: "sigmoid" },
+    experts: { ...PLAIN.experts, gating: "all", normalised: false, sharedGate: "sigmoid" },
   },
   "deepseek-moe": { ...PLAIN, experts: { ...PLAIN.experts, normalised: false } },
   olmoe: { ...PLAIN, experts: { ...PLAIN.experts, normalised: false } },
@@ -84,4 +94,9 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "bailing-moe2": PLAIN,
   "ernie4.5-moe": PLAIN,
   "granite-moe": { ...PLAIN, embeddingScaled: true },
+  llama4: { ...PLAIN, queryScaled: true, experts: { ...PLAIN.experts, normalised: false, gating: "late" } },
+  mimo2: PLAIN,
+  afmoe: { ...PLAIN, embeddingScaled: true },
+  smallthinker: { ...PLAIN, experts: { ...PLAIN.experts, routedBy: "layer" } },
+  minicpm3: { ...PLAIN, embeddingScaled: true, headScaled: true },
 };
