@@ -15,7 +15,12 @@ const COPIED = [
 ] as const;
 
 /** In this order: tokens name the colours that the rest uses. */
-const STYLES = ["node_modules/uplot/dist/uPlot.min.css", "src/web/tokens.css", "src/web/app.css"] as const;
+const STYLES = [
+  "node_modules/uplot/dist/uPlot.min.css",
+  "src/web/tokens.css",
+  "src/web/app.css",
+  "src/web/compare/compare.css",
+] as const;
 
 export interface Asset {
   readonly name: string;

@@ -12,6 +12,7 @@ import { localModels } from "./hub/local.ts";
 import { createHubDeps, openModel } from "./hub/open.ts";
 import type { Machine } from "./math/machine.ts";
 import { assets } from "./web/assets.ts";
+import { compareRoutes } from "./web/compare/routes.ts";
 import { errorJson, errorPage, statusOf, toAppError } from "./web/errors.ts";
 import { refusal, SECURITY_HEADERS } from "./web/guard.ts";
 import { keepFor } from "./web/keep-for.ts";
@@ -58,7 +59,8 @@ export function createApp(deps: AppDeps) {
       return errorPage(known).toString();
     })
     .use(assets(deps.assetRoot))
-    .use(planRoutes(deps.plan, deps.version, deps.report));
+    .use(planRoutes(deps.plan, deps.version, deps.report))
+    .use(compareRoutes(deps.plan, deps.report));
 }
 
 /** The plan page's needs, met by the hub, the hardware and the engines. */

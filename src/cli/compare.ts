@@ -1,15 +1,12 @@
 /** `hwledger compare`. */
-import { AppError } from "../errors.ts";
+import { devicesOf } from "../devices-of.ts";
 import { type ComparedRow, compareEngines, rankRows } from "../math/compare.ts";
+import { compareJson } from "../math/compare-json.ts";
 import type { PlanRequest } from "../request.ts";
 import { EXIT, type RunCommand } from "./command.ts";
-import { compareJson } from "./compare-json.ts";
 import { requestOfFlags } from "./plan-flags.ts";
 import { createCommandPlanner, type Planner } from "./planner.ts";
 import { renderCompare } from "./render-compare.ts";
-
-/** More than a screen holds, and no more than a moment's work. */
-const MOST_DEVICES = 16;
 
 export const runCompare: RunCommand = async (invocation, { config, out, json }) => {
   const request = requestOfFlags(invocation);
@@ -21,20 +18,6 @@ export const runCompare: RunCommand = async (invocation, { config, out, json }) 
   if (statuses.has("fits")) return EXIT.done;
   return statuses.has("does_not_fit") ? EXIT.doesNotFit : EXIT.unknown;
 };
-
-/** "rtx-4090,2x rtx-3090": machines apart, each a row for each engine. */
-export function devicesOf(text: string): readonly string[] {
-  const devices = text
-    .split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "");
-  if (devices.length === 0 || devices.length > MOST_DEVICES) {
-    throw new AppError("usage", `Cannot compare ${devices.length} devices: 1 to ${MOST_DEVICES} are wanted`, {
-      hint: "write --device rtx-4090,24GiB",
-    });
-  }
-  return [...new Set(devices)];
-}
 
 async function compareOn(
   devices: readonly string[],

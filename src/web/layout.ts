@@ -4,7 +4,7 @@ import { type Html, html } from "./html.ts";
 export interface Page {
   readonly title: string;
   /** The page's name in the top bar. */
-  readonly current: "plan" | null;
+  readonly current: (typeof LINKS)[number]["id"] | null;
   readonly main: Html;
   /** One line about this machine, right in the top bar; null when nothing is known. */
   readonly here: Html | null;
@@ -12,7 +12,10 @@ export interface Page {
   readonly island: string | null;
 }
 
-const LINKS = [{ id: "plan", href: "/plan", name: "Plan" }] as const;
+const LINKS = [
+  { id: "plan", href: "/plan", name: "Plan" },
+  { id: "compare", href: "/compare", name: "Compare" },
+] as const;
 
 const BRAND = html`<svg width="18" height="18" viewBox="0 0 18 18" aria-hidden="true"><path d="M2 16V9M5.5 16V9M9 16V2M12.5 16V9M16 16V5" stroke="currentColor" stroke-width="2.25"/></svg>`;
 

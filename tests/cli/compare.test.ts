@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { devicesOf } from "../../src/cli/compare.ts";
 import { renderCompare } from "../../src/cli/render-compare.ts";
+import { devicesOf } from "../../src/devices-of.ts";
 import { ENGINES } from "../../src/math/options.ts";
 import { runCli, writeModel } from "./run-cli.ts";
 import { SLIDING_PLAN } from "./sliding-plan.ts";

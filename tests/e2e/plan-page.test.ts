@@ -10,6 +10,7 @@ const reason = requires.chromium();
 const TIMEOUT = 60_000;
 const PLAN = `/plan?model=${LLAMA_GGUF}:Q4_K_M&device=rtx-4060`;
 const EXAMPLE = "/plan?model=example:gpt-oss-20b&device=rtx-4090";
+const COMPARISON = `/compare?model=${LLAMA_GGUF}:Q4_K_M&device=rtx-4060,24GiB`;
 const NO_FIT = `${EXAMPLE.replace("rtx-4090", "8GiB")}&gpu_layers=all`;
 
 let program: Program;
@@ -320,6 +321,8 @@ describe("every width, ink and reader", () => {
     "a plan that does not fit": NO_FIT,
     "a field that is wrong": `${PLAN}&context=many`,
     "a search": "/plan/search?model=llama",
+    "a comparison": COMPARISON,
+    "a comparison of nothing yet": "/compare",
   };
   for (const colorScheme of ["light", "dark"] as const) {
     see(

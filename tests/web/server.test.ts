@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
+import { ENGINES } from "../../src/math/options.ts";
 import { ASSET_ROOT, bind, createApp, planDeps } from "../../src/server.ts";
 import { listenOn, loopback, urlOf, writeRuntime } from "../../src/web/listen.ts";
 import { LLAMA_GGUF, readyModels, TINY_LLAMA, textFile } from "../fakes/hub-models.ts";
@@ -156,9 +157,9 @@ describe("pages", () => {
   });
 
   test("a page that is not there", async () => {
-    const { status, text } = await call("/compare");
+    const { status, text } = await call("/recommend");
     expect(status).toBe(404);
-    expect(words(text)).toContain("There is no page &quot;/compare&quot;");
+    expect(words(text)).toContain("There is no page &quot;/recommend&quot;");
     expect(reported).toEqual([]);
   });
 });
@@ -224,9 +225,34 @@ describe("API", () => {
       };
     };
     expect(api.info.version).toBe("1.2.3");
-    expect(Object.keys(api.paths)).toEqual(["/api/plan", "/api/plan/batch"]);
+    expect(Object.keys(api.paths)).toEqual(["/api/plan", "/api/compare", "/api/plan/batch"]);
     expect(api.components.schemas.PlanRequest.required).toEqual(["model"]);
     expect(api.components.schemas.PlanRequest.properties.context?.description).toContain("tokens");
+  });
+});
+
+describe("comparing", () => {
+  test("the page has a row for each engine and device, and says what is wrong with a field", async () => {
+    const { status, text } = await call(`/compare?model=${LLAMA_GGUF}:Q4_K_M&device=rtx-4060,24GiB`);
+    expect(status).toBe(200);
+    expect(words(text)).toContain("Why they differ");
+    expect(text.match(/<tr>/g)?.length).toBeGreaterThan(2);
+    const wrong = await call(`/compare?model=${LLAMA_GGUF}&context=many`);
+    expect([wrong.status, words(wrong.text).includes("An integer from 1 to")]).toEqual([422, true]);
+    const unknown = await call("/compare?model=a/b&device=no-such-card");
+    expect([unknown.status, words(unknown.text).includes("no-such-card")]).toEqual([422, true]);
+    expect((await call("/compare")).status).toBe(200);
+  });
+
+  test("POST /api/compare answers with ranked rows, or with one sentence", async () => {
+    const body = JSON.stringify({ model: `${LLAMA_GGUF}:Q4_K_M`, device: "24GiB" });
+    const answer = JSON.parse((await call("/api/compare", { method: "POST", body })).text);
+    expect(answer.schema).toBe("hwledger.compare/1");
+    expect(answer.rows.map((row: { engine: { id: string } }) => row.engine.id).toSorted()).toEqual(
+      [...ENGINES].toSorted(),
+    );
+    const wrong = await call("/api/compare", { method: "POST", body: "{}" });
+    expect([wrong.status, JSON.parse(wrong.text).schema]).toEqual([422, "hwledger.error/1"]);
   });
 });
 

@@ -38,6 +38,21 @@ export function openApi(version: string): object {
           responses: answers,
         },
       },
+      "/api/compare": {
+        post: {
+          operationId: "compare",
+          summary: "Plan one model on every engine, best first; `device` may name several, with commas",
+          requestBody: body(JSON_TYPE, ref("PlanRequest")),
+          responses: {
+            ...answers,
+            "200": {
+              description:
+                "a row for each engine and device: a plan without layers, and what the engine does otherwise",
+              content: { [JSON_TYPE]: { schema: COMPARISON } },
+            },
+          },
+        },
+      },
       "/api/plan/batch": {
         post: {
           operationId: "planBatch",
@@ -105,6 +120,16 @@ const RESULT = {
     command: { type: ["string", "null"] },
     explanation: { type: "array", items: { type: "string" } },
     warnings: { type: "array", items: { type: "string" } },
+  },
+};
+
+const COMPARISON = {
+  type: "object",
+  required: ["schema", "model", "rows"],
+  properties: {
+    schema: { const: "hwledger.compare/1" },
+    model: { type: ["object", "null"] },
+    rows: { type: "array", items: { type: "object" } },
   },
 };
 

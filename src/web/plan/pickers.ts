@@ -31,7 +31,7 @@ export function pickers(view: PickersView): Html {
     form.device === "auto" ? "" : (form.device ?? "")
   }" placeholder="this machine" list="devices" autocomplete="off" spellcheck="false"${wrong("device")}><datalist id="devices">${view.devices.map(
     ({ id, name }) => html`<option value="${id}">${name}</option>`,
-  )}</datalist><span class="meta about" id="about-device">${aboutDevice(view.machine)}</span>${error("device")}</div><div class="acts"><button>Plan</button><button type="button" class="quiet js" x-data="copy" x-on:click="copyLink" x-text="label('Copy link')" aria-live="polite">Copy link</button></div><div class="found" id="found" x-data="finder" x-show="open"></div></div>`;
+  )}</datalist><span class="meta about" id="about-device">${aboutDevice(view.machine)}</span>${error("device")}</div><div class="acts"><button>Plan</button><button class="quiet" formaction="/compare">Compare engines</button><button type="button" class="quiet js" x-data="copy" x-on:click="copyLink" x-text="label('Copy link')" aria-live="polite">Copy link</button></div><div class="found" id="found" x-data="finder" x-show="open"></div></div>`;
 }
 
 function aboutModel({ result, subject, age }: PickersView): string {

@@ -3,6 +3,7 @@ import { Elysia } from "elysia";
 import { AppError } from "../../errors.ts";
 import { plan } from "../../math/plan.ts";
 import { parseRequest } from "../../request.ts";
+import { bodyText } from "../body.ts";
 import { errorBox, errorJson, reported, statusOf } from "../errors.ts";
 import { type Html, html } from "../html.ts";
 import { askedAnswer } from "./asked.ts";
@@ -16,8 +17,6 @@ import { requestOfForm } from "./request.ts";
 import { type Found, foundFragment } from "./search-view.ts";
 import { planMain, planPage, searchPage, startPage } from "./view.ts";
 
-/** Larger than any request or form of ours. */
-const MAX_BODY = 256 * 1024;
 const MOST_HITS = 12;
 
 /** @param report told of errors that no one caused */
@@ -70,15 +69,6 @@ function page(markup: Html, status: number): Response {
 
 function redirect(to: string): Response {
   return new Response(null, { status: 302, headers: { location: to } });
-}
-
-/** @throws {AppError} when there is more of it than a form has */
-async function bodyText(request: Request): Promise<string> {
-  const tooLong = new AppError("usage", `Cannot read the request: its body is longer than ${MAX_BODY} bytes`);
-  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY) throw tooLong;
-  const text = await request.text();
-  if (text.length > MAX_BODY) throw tooLong;
-  return text;
 }
 
 async function answer(text: string, deps: PlanDeps, report: (error: unknown) => void): Promise<Response> {

@@ -1,4 +1,4 @@
-import type { ComparedRow } from "../math/compare.ts";
+import type { ComparedRow } from "./compare.ts";
 
 /** A comparison as the contract's JSON: rows are plans without layers, best first, each with what its engine does otherwise. */
 export function compareJson(rows: readonly ComparedRow[]): unknown {
