@@ -59,7 +59,6 @@ describe("published configs", () => {
     ["google/gemma-4-31B-it", "gemma4_text"],
     ["Qwen/Qwen2-VL-2B-Instruct", "qwen2_vl"],
     ["Qwen/Qwen3-VL-8B-Instruct", "qwen3_vl_text"],
-    ["meta-llama/Llama-4-Scout-17B-16E-Instruct", "llama4_text"],
     ["RWKV/rwkv-6-world-1b6", "rwkv6"],
     ["allenai/OLMo-2-1124-7B", "olmo2"],
     ["deepseek-ai/DeepSeek-V3.2", "deepseek_v32"],
