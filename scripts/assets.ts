@@ -32,18 +32,34 @@ function islandName(path: string): string {
   return `${relative("src/web", dirname(path)).replaceAll(/[/\\]/g, "-")}.js`;
 }
 
+/** Scripts of the pages hold one engine at a time: the table of all is replaced by one that loads them. */
+const oneEngine: Bun.BunPlugin = {
+  name: "one engine",
+  setup: (build) => {
+    const path = join(ROOT, "src/web/plan/one-engine.ts");
+    build.onResolve({ filter: /(?:^|\/)runtime\/index\.ts$/ }, () => ({ path }));
+  },
+};
+
+/** @param entry path of an island.ts from the project's root */
+export function bundleIsland(entry: string): Promise<Bun.BuildOutput> {
+  return Bun.build({
+    entrypoints: [join(ROOT, entry)],
+    target: "browser",
+    format: "esm",
+    minify: true,
+    splitting: true,
+    metafile: true,
+    plugins: [oneEngine],
+    naming: { entry: islandName(entry), chunk: `${islandName(entry).slice(0, -3)}-[hash].js` },
+  });
+}
+
 async function bundleIslands(): Promise<Map<string, Uint8Array>> {
   const entrypoints = [...new Bun.Glob("src/web/**/island.ts").scanSync({ cwd: ROOT })].sort();
   const files = new Map<string, Uint8Array>();
   for (const entry of entrypoints) {
-    const built = await Bun.build({
-      entrypoints: [join(ROOT, entry)],
-      target: "browser",
-      format: "esm",
-      minify: true,
-      splitting: true,
-      naming: { entry: islandName(entry), chunk: `${islandName(entry).slice(0, -3)}-[hash].js` },
-    });
+    const built = await bundleIsland(entry);
     for (const output of built.outputs) files.set(basename(output.path), new Uint8Array(await output.arrayBuffer()));
   }
   return files;

@@ -27,7 +27,6 @@ const OTHER_ENGINES: readonly string[] = [
   "ik_llama.cpp",
   "mlx",
   "mistral.rs",
-  "vllm",
   "sglang",
   "tgi",
   "exllamav3",

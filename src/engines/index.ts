@@ -8,4 +8,5 @@ export const ENGINE_TABLE: Readonly<Record<EngineId, Engine>> = {
   lmstudio: { id: "lmstudio", askPlan },
   ollama: { id: "ollama", askPlan },
   "node-llama-cpp": { id: "node-llama-cpp", askPlan },
+  vllm: { id: "vllm", askPlan: null },
 };

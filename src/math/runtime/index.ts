@@ -4,6 +4,7 @@ import { LM_STUDIO } from "./lmstudio/index.ts";
 import { NODE_LLAMA_CPP } from "./node-llama-cpp/index.ts";
 import { OLLAMA } from "./ollama/index.ts";
 import type { Runtime } from "./runtime.ts";
+import { VLLM } from "./vllm/index.ts";
 
 /** Every engine whose memory is modelled. A forgotten row does not compile. */
 export const RUNTIMES = {
@@ -11,4 +12,5 @@ export const RUNTIMES = {
   lmstudio: LM_STUDIO,
   ollama: OLLAMA,
   "node-llama-cpp": NODE_LLAMA_CPP,
+  vllm: VLLM,
 } as const satisfies Record<EngineId, Runtime>;

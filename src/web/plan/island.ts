@@ -3,11 +3,14 @@ import { watchConnection } from "./connection.ts";
 import { optionalPart, part } from "./dom.ts";
 import { finderKeys, pageKeys, readoutKeys } from "./keys.ts";
 import { type LivePlan, livePlan } from "./live.ts";
+import { loadEngine } from "./one-engine.ts";
 import { startPassingState } from "./passing.ts";
 import { decodeScene, type WireScene } from "./wire-scene.ts";
 
-function takeOver(data: HTMLScriptElement): void {
-  const live = livePlan(decodeScene(JSON.parse(data.textContent ?? "") as WireScene));
+async function takeOver(data: HTMLScriptElement): Promise<void> {
+  const scene = decodeScene(JSON.parse(data.textContent ?? "") as WireScene);
+  await loadEngine(scene.input.engine);
+  const live = livePlan(scene);
   const readout = part("readout", HTMLElement);
   readoutKeys(readout, (steps) => live.select(Number(readout.getAttribute("aria-valuenow")) + steps));
   kvPair(live);
@@ -56,4 +59,4 @@ pageKeys();
 finderKeys();
 watchConnection();
 const data = optionalPart("scene", HTMLScriptElement);
-if (data !== null) takeOver(data);
+if (data !== null) await takeOver(data);

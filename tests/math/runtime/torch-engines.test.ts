@@ -1,0 +1,87 @@
+/** Laws of every engine that spreads a model over GPUs as PyTorch does. */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { PARTS } from "../../../src/math/runtime/runtime.ts";
+import { VLLM } from "../../../src/math/runtime/vllm/index.ts";
+import { configSpec } from "../../fixtures/vllm/read.ts";
+import { fits, gpus, planned, sum } from "./torch-plans.ts";
+
+const MODELS = ["meta-llama-3.1-8b", "gpt-oss-20b", "qwen3.5-35b-a3b", "mixtral-8x7b-v0.1"].map(
+  (name) => [name, configSpec(name)] as const,
+);
+const model = fc.constantFrom(...MODELS.map(([, spec]) => spec));
+const context = fc.integer({ min: 1, max: 32_768 });
+const sequences = fc.integer({ min: 1, max: 200 });
+const large = gpus([192, 192], "NVIDIA B200");
+
+describe.each([["vLLM", VLLM]] as const)("%s", (_, runtime) => {
+  test("parts add up to the total, layers to their parts", () => {
+    fc.assert(
+      fc.property(model, context, sequences, fc.constantFrom(1, 2), (spec, at, count, tensorParallel) => {
+        const plan = planned(runtime, spec, large, { context: at, sequences: count, tensorParallel });
+        for (const [i, total] of plan.total.entries())
+          expect(PARTS.reduce((bytes, part) => bytes + (plan.parts[part][i] ?? 0), 0)).toBe(total);
+        expect(sum(plan.layers.kv)).toBe(sum(plan.parts.kv_cache_bytes));
+        expect(sum(plan.layers.state)).toBe(sum(plan.parts.state_bytes));
+        const outside = plan.outside.reduce((bytes, part) => bytes + part.bytes, 0);
+        expect(sum(plan.layers.weights) + outside).toBe(sum(plan.parts.weights_bytes));
+        expect(plan.low).toBeLessThanOrEqual(sum(plan.total));
+        expect(plan.high).toBeGreaterThanOrEqual(sum(plan.total));
+        for (const bytes of plan.total) expect(Number.isInteger(bytes)).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("more context, more sequences, never less", () => {
+    fc.assert(
+      fc.property(model, context, context, sequences, sequences, (spec, a, b, c, d) => {
+        const less = planned(runtime, spec, large, { context: Math.min(a, b), sequences: Math.min(c, d) });
+        const more = planned(runtime, spec, large, { context: Math.max(a, b), sequences: Math.max(c, d) });
+        expect(sum(less.total)).toBeLessThanOrEqual(sum(more.total));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("the curve is the plan", () => {
+    fc.assert(
+      fc.property(model, context, context, (spec, a, b) => {
+        const there = planned(runtime, spec, large, { context: a }).at(b);
+        expect([...there.total]).toEqual([...planned(runtime, spec, large, { context: b }).total]);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("the largest context fits and one more does not, so do sequences", () => {
+    fc.assert(
+      fc.property(model, fc.integer({ min: 8, max: 120 }), context, sequences, (spec, gib, at, count) => {
+        const machine = gpus([gib], "NVIDIA H100");
+        const plan = planned(runtime, spec, machine, { context: at, sequences: count });
+        const { maxContext, maxSequences } = plan.limits();
+        const holds = (most: number, atMost: number): boolean =>
+          fits(planned(runtime, spec, machine, { context: most, sequences: atMost }));
+        if (maxContext !== null) {
+          expect(holds(maxContext, count)).toBe(true);
+          if (maxContext < (spec.contextTrained ?? 0)) expect(holds(maxContext + 1, count)).toBe(false);
+        } else expect(holds(1, count)).toBe(false);
+        if (maxSequences !== null) {
+          expect(holds(at, maxSequences)).toBe(true);
+          if (maxSequences < 2048) expect(holds(at, maxSequences + 1)).toBe(false);
+        } else expect(holds(at, 1)).toBe(false);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("a sentence on the difference, a command, a line for each term", () => {
+    for (const [name, spec] of MODELS) {
+      expect(runtime.difference(spec)).toMatch(/\.$/);
+      const plan = planned(runtime, spec, large);
+      expect(plan.command({ id: `org/${name}`, source: "hub", file: null })).toContain(`org/${name}`);
+      expect(plan.explain().length).toBeGreaterThanOrEqual(4);
+      expect(plan.explain().join("\n")).not.toMatch(/NaN|undefined|Infinity/);
+    }
+  });
+});
