@@ -18,6 +18,9 @@ export const FAMILIES = [
   "mamba2",
   "mamba", // mamba 1 and falcon-mamba
   "jamba", // mamba 1 and attention, experts in every second layer
+  "lfm2", // short convolutions and attention, dense and MoE
+  "plamo2", // mamba 2 and attention
+  "granite-hybrid", // granite 4, bamba: mamba 2 and attention
   "nemotron-h", // nemotron-h, nemotron 3: mamba 2, attention or a feed-forward block in each layer
   "deepseek-moe", // deepseek's first, before latent attention
   "olmoe",

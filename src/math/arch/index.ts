@@ -20,7 +20,9 @@ import { glm4Moe } from "./glm4-moe.ts";
 import { gptOss } from "./gpt-oss.ts";
 import { graniteMoe } from "./granite-moe.ts";
 import { hunyuanMoe } from "./hunyuan-moe.ts";
+import { graniteHybrid } from "./granite-hybrid.ts";
 import { jamba } from "./jamba.ts";
+import { lfm2 } from "./lfm2.ts";
 import { llama } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
 import { mamba1 } from "./mamba1.ts";
@@ -29,6 +31,7 @@ import { mimo2 } from "./mimo2.ts";
 import { minicpm3 } from "./minicpm3.ts";
 import { minimaxM2 } from "./minimax-m2.ts";
 import { nemotronH } from "./nemotron-h.ts";
+import { plamo2 } from "./plamo2.ts";
 import { olmoe } from "./olmoe.ts";
 import { phi3 } from "./phi3.ts";
 import { phimoe } from "./phimoe.ts";
@@ -60,6 +63,9 @@ export const ARCHITECTURES = {
   mamba: mamba1,
   jamba,
   "nemotron-h": nemotronH,
+  "granite-hybrid": graniteHybrid,
+  lfm2,
+  plamo2,
   "deepseek-moe": deepseekMoe,
   olmoe,
   phimoe,

@@ -1,6 +1,8 @@
 /** Recurrent families and hybrids: states, layers and parameters worked by hand; their whole lists are compared in index-accounting.test.ts. */
 import { describe, expect, test } from "bun:test";
+import type { RawConfig } from "../../../src/math/arch/family.ts";
 import { specFromConfig } from "../../../src/math/arch/index.ts";
+import type { ModelSpec } from "../../../src/math/model.ts";
 import { countParameters } from "../../../src/math/parts/parameters.ts";
 import { configOf, specOfModel } from "../../fixtures/models/read.ts";
 import { cachedElementsPerToken, layersWith, stateElements } from "./cache-elements.ts";
@@ -129,3 +131,159 @@ describe("nemotron-h", () => {
     expect(result).toMatchObject({ status: "unknown", reason: expect.stringContaining(why) });
   });
 });
+
+describe("granite hybrid", () => {
+  // granite-4.0-h-tiny's geometry.
+  const TINY = {
+    model_type: "granitemoehybrid",
+    hidden_size: 1536,
+    intermediate_size: 512,
+    shared_intermediate_size: 1024,
+    num_hidden_layers: 40,
+    num_attention_heads: 12,
+    num_key_value_heads: 4,
+    num_local_experts: 64,
+    num_experts_per_tok: 6,
+    vocab_size: 100_352,
+    tie_word_embeddings: true,
+    max_position_embeddings: 131_072,
+    layer_types: Array.from({ length: 40 }, (_, i) => ([5, 15, 25, 35].includes(i) ? "attention" : "mamba")),
+    mamba_n_heads: 48,
+    mamba_d_head: 64,
+    mamba_d_state: 128,
+    mamba_n_groups: 1,
+    mamba_d_conv: 4,
+    mamba_expand: 2,
+  };
+
+  test("h-tiny attends in 4 of 40 layers, without positions, and has 6.9 thousand million parameters", () => {
+    const spec = specOf(TINY);
+    expect(layersWith(spec, "full")).toEqual([5, 15, 25, 35]);
+    expect(spec.layers[5]?.mixers).toMatchObject([{ rotary: false, kvHeads: 4, headDimK: 128 }]);
+    expect(stateElements(spec)).toBe(36 * (3 * (3072 + 2 * 128) + 128 * 3072));
+    expect(spec.contextTrained).toBe(2 ** 20);
+    // mamba: in 1536·(3072 + 3328 + 48), convolution 3328·5, step, A and D 3·48, norm 3072, out 3072·1536
+    const mamba = 1536 * 6448 + 3328 * 5 + 3 * 48 + 3072 + 3072 * 1536;
+    const attention = 2 * 1536 * 1536 + 2 * 1536 * 512;
+    const block = 1536 * 64 + 64 * 3 * 1536 * 512 + 3 * 1536 * 1024;
+    const rest = 36 * mamba + 4 * attention + 40 * block + 81 * 1536;
+    expect(countParameters(spec).total).toBe(rest + 100_352 * 1536);
+  });
+
+  test("a config whose layers all attend is granite, with positions", () => {
+    const spec = specOf({ ...TINY, layer_types: TINY.layer_types.map(() => "attention") });
+    expect([spec.architecture, spec.contextTrained]).toEqual(["granitemoe", 131_072]);
+    expect(spec.layers[0]?.mixers).toMatchObject([{ rotary: true }]);
+    const dense = { num_local_experts: 0, num_experts_per_tok: 0, shared_intermediate_size: 512 };
+    expect(specOf({ ...TINY, ...dense, layer_types: TINY.layer_types.map(() => "attention") }).architecture).toBe(
+      "granite",
+    );
+  });
+
+  test("bamba has its indices, and positions", () => {
+    const { layer_types: _, num_local_experts: __, shared_intermediate_size: ___, ...rest } = TINY;
+    const spec = specOf({ ...rest, model_type: "bamba", attn_layer_indices: [9, 18, 27] });
+    expect(layersWith(spec, "full")).toEqual([9, 18, 27]);
+    expect(spec.layers[9]?.mixers).toMatchObject([{ rotary: true }]);
+    expect(spec.layers[0]?.feedForward).toMatchObject({ kind: "dense", width: 512 });
+  });
+
+  test.each([
+    [{ layer_types: ["conv"] }, 'layer_types has "conv": attention or mamba is wanted'],
+    [{ mamba_expand: 3 }, "an inner width of 4608: llama.cpp wants twice the embedding's (3072)"],
+    [
+      { num_local_experts: 0 },
+      "intermediate_size is 512 and shared_intermediate_size 1024: without experts they are to be one",
+    ],
+  ])("with %p is unknown", (change, why) => {
+    const result = specFromConfig({ ...TINY, ...change });
+    expect(result).toMatchObject({ status: "unknown", reason: expect.stringContaining(why) });
+  });
+});
+
+describe("lfm2", () => {
+  const MODEL = "LiquidAI/LFM2.5-VL-1.6B";
+
+  test("keeps two columns of 2048 in each of ten convolutions, and attends in six layers", () => {
+    const spec = specOfModel(MODEL);
+    expect(layersWith(spec, "full")).toEqual([2, 5, 8, 10, 12, 14]);
+    expect(stateElements(spec)).toBe(10 * 2 * 2048);
+    expect(cachedElementsPerToken(spec)).toBe(6 * 8 * 128);
+    expect(spec.layers[0]?.feedForward).toMatchObject({ width: 8192 }); // two thirds of 12288
+  });
+
+  test("LFM2.5-1.2B has 1 170 340 608 parameters", () => {
+    const convolution = 2048 * 3 * 2048 + 3 * 2048 + 2048 * 2048;
+    const attention = 2 * 2048 * 2048 + 2 * 2048 * 512 + 2 * 64;
+    const around = 2 * 2048 + 3 * 2048 * 8192;
+    const { total } = countParameters(specOfModel(MODEL));
+    expect(total).toBe(10 * convolution + 6 * attention + 16 * around + 2048 + 65_536 * 2048);
+    expect(total).toBe(1_170_340_608);
+  });
+
+  test("lfm2 MoE has dense layers first, then experts chosen with a bias", () => {
+    const spec = specOf({
+      ...textOf(MODEL),
+      model_type: "lfm2_moe",
+      intermediate_size: 7168,
+      num_dense_layers: 2,
+      num_experts: 32,
+      num_experts_per_tok: 4,
+      moe_intermediate_size: 1792,
+    });
+    expect(spec.architecture).toBe("lfm2moe");
+    expect(spec.layers[1]?.feedForward).toMatchObject({ kind: "dense", width: 7168 });
+    expect(spec.layers[2]?.feedForward).toMatchObject({ kind: "moe", experts: 32, expertWidth: 1792 });
+    expect(spec.layers[2]?.tensors.some(({ name }) => name === "blk.2.exp_probs_b.bias")).toBe(true);
+  });
+
+  test("is unknown without its layers' kinds", () => {
+    const { layer_types: _, ...rest } = textOf(MODEL);
+    expect(specFromConfig(rest)).toMatchObject({
+      status: "unknown",
+      reason: expect.stringContaining("layer_types and full_attn_idxs are missing"),
+    });
+  });
+});
+
+describe("plamo 2", () => {
+  // PLaMo-2-8B's geometry.
+  const EIGHT = {
+    model_type: "plamo2",
+    hidden_size: 4096,
+    num_hidden_layers: 32,
+    intermediate_size: 16_384,
+    num_attention_heads: 32,
+    num_key_value_heads: 4,
+    vocab_size: 100_000,
+    max_position_embeddings: 10_485_760,
+    mamba_num_heads: 64,
+    mamba_d_state: 64,
+    mamba_d_conv: 4,
+    mamba_step: 2,
+    hidden_size_per_head: 128,
+  };
+
+  test("attends in every second layer, and keeps 64 x 8192 and three columns in the others", () => {
+    const spec = specOf(EIGHT);
+    expect(layersWith(spec, "full")).toEqual(Array.from({ length: 16 }, (_, i) => 2 * i + 1));
+    expect(stateElements(spec)).toBe(16 * (3 * 8192 + 64 * 8192));
+    // in 4096·16384, convolution 4·8192, x 8192·(256 + 128), step 256·64 + 64, A and D 128, norms 384, out 8192·4096
+    const mamba = 4096 * 16_384 + 4 * 8192 + 8192 * 384 + 256 * 64 + 64 + 128 + 384 + 8192 * 4096;
+    const attention = 4096 * (4096 + 2 * 512) + 128 * 36 + 4096 * 4096;
+    const around = 4 * 4096 + 3 * 4096 * 16_384;
+    expect(countParameters(spec).total).toBe(16 * mamba + 16 * attention + 32 * around + 4096 + 100_000 * 4096);
+  });
+});
+
+function specOf(config: RawConfig): ModelSpec {
+  const result = specFromConfig(config);
+  if (result.status !== "ok") throw new Error(result.reason);
+  return result.spec;
+}
+
+function textOf(model: string): RawConfig {
+  const { text_config: text } = configOf(model);
+  if (typeof text !== "object" || text === null) throw new Error(`${model} has no text_config`);
+  return { ...text };
+}

@@ -12,9 +12,8 @@ import { GraphBuilder } from "./builder.ts";
 import { dense, experts } from "./feed-forward.ts";
 import { type Extent, type GraphNode, type Source, sizeOf } from "./graph.ts";
 import { latentAttention } from "./latent-attention.ts";
-import { mamba1 } from "./mamba1.ts";
 import { type Part, partOf } from "./part.ts";
-import { gatedDelta, mamba2 } from "./state.ts";
+import { recurrent } from "./recurrent.ts";
 import { LayerContext, type Step, type StepInputs, TIED } from "./step.ts";
 import { GRAPH_TRAITS, type GraphTraits } from "./traits.ts";
 
@@ -219,21 +218,15 @@ function mix(at: LayerContext, E: number, makeNorm: () => GraphNode, traits: Gra
   for (const mixer of at.layer.mixers) {
     let part: Source;
     at.graph.phase = mixer.kind === "state" ? "state" : "attention";
-    if (mixer.kind === "state" && mixer.algorithm === "mamba2") {
-      part = mamba2(at, mixer, E, makeNorm);
-    } else if (mixer.kind === "state" && mixer.algorithm === "mamba1") {
-      part = mamba1(at, mixer, E, makeNorm);
-    } else {
-      norm = makeNorm();
+    if (mixer.kind === "state") part = recurrent(at, mixer, E, makeNorm, traits);
+    else {
+      const norm = makeNorm();
       if (traits.normFirst) at.graph.expand(norm);
-      if (mixer.kind === "state") part = gatedDelta(at, mixer, E, norm, { repeated: traits.deltaRepeated });
-      else {
-        const attended =
-          mixer.kind === "latent"
-            ? latentAttention(at, mixer, norm)
-            : attention(at, mixer, norm, { twoCaches, normAfterRope: traits.normAfterRope });
-        part = at.matmul("attn_output", E, attended);
-      }
+      const attended =
+        mixer.kind === "latent"
+          ? latentAttention(at, mixer, norm)
+          : attention(at, mixer, norm, { twoCaches, normAfterRope: traits.normAfterRope });
+      part = at.matmul("attn_output", E, attended);
     }
     out = out === null ? part : at.op("mixers together", "in-place", [E, at.step.tokens], [out, part]);
   }
@@ -279,6 +272,7 @@ function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInpu
     isQuantized(type) && row !== null ? graph.input("rotation", 4, [row, row]) : null;
   const stateRows = graph.input("state rows", 4, [step.sequences]);
   return {
+    unscaled: GRAPH_TRAITS[model.family].unscaled,
     tokens: graph.input("tokens", 4, [T]),
     embeddings: graph.input("embeddings", 4, [model.embeddingLength, T]),
     positions: graph.input("positions", 4, [T * positions]),

@@ -22,6 +22,8 @@ export interface Step {
 
 /** What all parts of a step share. */
 export interface StepInputs {
+  /** Matrices whose own scale llama.cpp leaves out. */
+  readonly unscaled: readonly string[];
   readonly tokens: GraphNode;
   readonly embeddings: GraphNode;
   readonly positions: GraphNode;
@@ -59,6 +61,7 @@ export class LayerContext {
   }
 
   has(name: string): boolean {
+    if (name.endsWith(".scale") && this.inputs.unscaled.includes(name.slice(0, -".scale".length))) return false;
     return this.#tensors.has(name);
   }
 

@@ -31,6 +31,8 @@ export interface GraphTraits {
   readonly queryScaled: boolean;
   /** The output norm's result is scaled before the head (minicpm 3). */
   readonly headScaled: boolean;
+  /** Matrices whose own scale (of NVFP4) llama.cpp leaves out. */
+  readonly unscaled: readonly string[];
   readonly experts: ExpertTraits;
   /** Gated delta nets repeat their query and key heads. */
   readonly deltaRepeated: boolean;
@@ -49,8 +51,12 @@ const PLAIN: GraphTraits = {
   queryScaled: false,
   headScaled: false,
   experts: { gating: "all", normalised: true, sharedGate: "sigmoid", routedBy: "block" },
+  unscaled: [],
   deltaRepeated: false,
 };
+
+const EXPERT_MATRICES = ["ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"];
+const SHARED_MATRICES = ["ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp"];
 
 /** @source src/models/*.cpp of the families at llama.cpp v0.5.0 */
 export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
@@ -75,9 +81,13 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "falcon-h1": { ...PLAIN, outputsAt: "sum" },
   mamba2: PLAIN,
   mamba: PLAIN,
+  lfm2: { ...PLAIN, attentionResidualFirst: true, residualFirst: true },
+  plamo2: { ...PLAIN, unscaled: ["attn_qkv", "ssm_in", "ssm_out"] },
+  "granite-hybrid": { ...PLAIN, embeddingScaled: true, unscaled: [...EXPERT_MATRICES, ...SHARED_MATRICES] },
   "nemotron-h": { ...PLAIN, outputsAt: "norm" },
   jamba: {
     ...PLAIN,
+    unscaled: EXPERT_MATRICES,
     attentionResidualFirst: true,
     residualFirst: true,
     experts: { ...PLAIN.experts, gating: "all", normalised: false, sharedGate: "sigmoid" },
