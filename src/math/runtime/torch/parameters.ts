@@ -1,6 +1,6 @@
 /** A model's weights as PyTorch engines hold them: merged matrices, cut for tensor parallelism, each allocated by itself. */
 import type { LayerSpec, ModelSpec, TensorSpec } from "../../model.ts";
-import { formatOf, type WeightFormat } from "../../parts/formats/index.ts";
+import { formatOf, sizesOf, type WeightFormat } from "../../parts/formats/index.ts";
 import { allocatedBytes } from "./allocator.ts";
 import { shareOf } from "./share.ts";
 
@@ -56,17 +56,30 @@ export function rankWeights(
 
 function measure(model: ModelSpec, ranks: number, reshape: Reshape): RankWeights {
   const format = formatOf(model);
+  const { layers: whole, outside: stored, aside } = sizesOf(model);
+  const read = model.weights?.checkpoint?.table != null;
   return {
-    layers: Float64Array.from(model.layers, (layer) => layerBytes(model, layer, format, ranks, reshape)),
-    outside: model.outside
-      .map((tensor) => ({
-        name: tensor.name,
-        bytes: allocatedBytes(
-          Math.ceil(reshape(tensor, null, format.bytes(tensor, { model, layer: null })) * shareOf(tensor, null, ranks)),
-        ),
-      }))
-      .filter(({ bytes }) => bytes > 0),
+    layers: Float64Array.from(model.layers, (layer, i) => {
+      if (!read) return layerBytes(model, layer, format, ranks, reshape);
+      // The files' own table says how much a layer holds; how it is merged and shared is computed.
+      const computed = layer.tensors.reduce((sum, tensor) => sum + format.bytes(tensor, { model, layer }), 0);
+      const told = computed === 0 ? 1 : (whole[i] ?? computed) / computed;
+      return Math.ceil(layerBytes(model, layer, format, ranks, reshape) * told);
+    }),
+    outside: [
+      ...stored.map(({ name, bytes }) => ({
+        name,
+        bytes: allocatedBytes(Math.ceil(bytes * outsideShare(model, name, ranks))),
+      })),
+      // A tower's matrices are many and not known one by one.
+      ...aside,
+    ],
   };
+}
+
+function outsideShare(model: ModelSpec, name: string, ranks: number): number {
+  const tensor = model.outside.find((one) => one.name === name);
+  return tensor === undefined ? 1 : shareOf(tensor, null, ranks);
 }
 
 function layerBytes(model: ModelSpec, layer: LayerSpec, format: WeightFormat, ranks: number, reshape: Reshape): number {

@@ -2,6 +2,7 @@ import { formatWeights } from "../../format-choice.ts";
 import type { Machine } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
+import type { FormatMethod } from "../../parts/formats/format.ts";
 import { formatOf } from "../../parts/formats/index.ts";
 import type { Basis, OptionValue, Part } from "../../result.ts";
 import type { EnginePlan, EngineRefusal, Loading, Runtime } from "../runtime.ts";
@@ -16,6 +17,21 @@ import { prepareVllm } from "./prepare.ts";
 import { rangeOf } from "./range.ts";
 import { VLLM_VERSIONS, vllmRules } from "./rules.ts";
 import { poolWarnings } from "./warnings.ts";
+
+/** @source vLLM v0.33.0 model_executor/layers/quantization/__init__.py */
+const LOADED: ReadonlySet<FormatMethod> = new Set([
+  "plain",
+  "fp8",
+  "fp8-block",
+  "int8",
+  "gptq",
+  "awq",
+  "compressed-tensors",
+  "nvfp4",
+  "mxfp4",
+  "bitsandbytes",
+  "torchao",
+]);
 
 export const VLLM: Runtime = {
   id: "vllm",
@@ -37,7 +53,7 @@ export const VLLM: Runtime = {
       "nvfp4",
       "mxfp4",
     ],
-    loads: ({ id }) => /^(?:bf16|f16|fp8|w8a8|w8a16|w4a16|gptq|awq|bnb|nvfp4|mxfp4)/.test(id),
+    loads: ({ method }) => LOADED.has(method),
   }),
 };
 

@@ -1,6 +1,7 @@
 /** What stays as it is while the context and the number of sequences move: cache groups and weights. */
 import type { Device } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
+import type { FormatMethod } from "../../parts/formats/format.ts";
 import { formatOf } from "../../parts/formats/index.ts";
 import { GIB } from "../../units.ts";
 import type { EngineRefusal } from "../runtime.ts";
@@ -42,7 +43,7 @@ export function prepareVllm(model: ModelSpec, options: VllmOptions, device: Devi
       layout: grouping.layout,
       blockTokens: blockTokens(model, cache),
       backend: device.backend,
-      loadingBytes: loadingBytes(weights, device, formatOf(model).id),
+      loadingBytes: loadingBytes(weights, device, formatOf(model).method),
     },
     weights,
   };
@@ -54,14 +55,14 @@ const ROCM_LOADING = 0.07 * GIB;
 const ROCM_REPACKED_LAYERS = 2.07;
 
 /** With ROCm vLLM asks the driver, who counts what PyTorch holds back. @source vLLM v0.33.0 platforms/rocm.py get_current_memory_usage */
-function loadingBytes(weights: RankWeights, { backend }: Device, format: string): number {
+function loadingBytes(weights: RankWeights, { backend }: Device, method: FormatMethod): number {
   if (backend !== "rocm") return 0;
-  const repacked = format === "mxfp4" ? ROCM_REPACKED_LAYERS * Math.max(0, ...weights.layers) : 0;
+  const repacked = method === "mxfp4" ? ROCM_REPACKED_LAYERS * Math.max(0, ...weights.layers) : 0;
   return Math.round(ROCM_LOADING + repacked);
 }
 
 function weightsOn(model: ModelSpec, ranks: number, device: Device): RankWeights {
-  if (formatOf(model).id !== "mxfp4") return rankWeights(model, ranks);
+  if (formatOf(model).method !== "mxfp4") return rankWeights(model, ranks);
   const tiles = mxfp4Tiles(device);
   return rankWeights(model, ranks, { id: tiles.id, of: mxfp4Reshape(tiles, ranks, model.embeddingLength) });
 }
