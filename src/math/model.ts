@@ -84,6 +84,8 @@ export interface DenseFeedForward {
   readonly gated: boolean;
   /** gate and up are one matrix in the file (phi-3, glm-4). */
   readonly fusedGateUp: boolean;
+  /** It reads what the layer was given, through a norm of its own, and not what attention made of it (gpt-neox). */
+  readonly besideAttention?: true;
 }
 
 export interface MoeFeedForward {

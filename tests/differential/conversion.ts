@@ -16,6 +16,8 @@ export type Conversions = Readonly<Record<string, Conversion>>;
 /** An architecture whose converter writes nothing of its own. */
 export const PLAIN: Conversion = { write: () => ({}) };
 
+const EPSILON = 1e-5;
+
 /** What every text model writes, where its config has it. */
 export function baseWritten(c: RawConfig): Written {
   const rope = ropeParameters(c);
@@ -46,8 +48,9 @@ export function baseWritten(c: RawConfig): Written {
     ...ropeScaling(rope),
     "rope.dimension_sections": sections(rope),
     "rope.freq_base": numberOf(rope, "rope_theta"),
-    "attention.layer_norm_rms_epsilon": numberOf(c, "rms_norm_eps", "norm_eps"),
-    "attention.layer_norm_epsilon": numberOf(c, "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"),
+    // One of them is wanted, by the architecture; no byte depends on the number.
+    "attention.layer_norm_rms_epsilon": numberOf(c, "rms_norm_eps", "norm_eps") ?? EPSILON,
+    "attention.layer_norm_epsilon": numberOf(c, "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon") ?? EPSILON,
     expert_count: numberOf(c, "num_local_experts", "num_experts", "n_routed_experts"),
     expert_used_count: numberOf(c, "num_experts_per_tok", "num_experts_per_token", "top_k_experts"),
     expert_group_count: numberOf(c, "n_group"),

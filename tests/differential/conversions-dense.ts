@@ -270,10 +270,14 @@ export const DENSE: Conversions = {
   qwen: PLAIN,
   qwen2vl: PLAIN,
   qwen3vl: {
-    write: (c) => {
+    write: (c, base) => {
       const vision = isObject(c.vision_config) ? c.vision_config : {};
       const indexes = vision.deepstack_visual_indexes;
-      return { n_deepstack_layers: Array.isArray(indexes) ? indexes.length : null };
+      return {
+        "rope.dimension_sections": base["rope.dimension_sections"] ?? [24, 20, 20, 0],
+        // Where the tower's part of the config was left out: three, as all published models have.
+        n_deepstack_layers: Array.isArray(indexes) ? indexes.length : 3,
+      };
     },
   },
   // What its config calls an RMS norm is a layer norm.

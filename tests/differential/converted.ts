@@ -12,6 +12,9 @@ import { SPARSE } from "./conversions-sparse.ts";
 /** By llama.cpp's architecture. */
 const CONVERSIONS: Conversions = { ...DENSE, ...SPARSE };
 
+/** Keys that stand without the architecture's name. */
+const UNPREFIXED = /^xielu\./;
+
 /** null: no conversion of this architecture is written down here yet. */
 export function convertedHeader(architecture: string, published: RawConfig): GgufHeader | null {
   const conversion = CONVERSIONS[architecture];
@@ -20,7 +23,7 @@ export function convertedHeader(architecture: string, published: RawConfig): Ggu
   const base = baseWritten(config);
   const metadata = new Map<string, MetadataValue>([["general.architecture", architecture]]);
   for (const [key, value] of Object.entries({ ...base, ...conversion.write(config, base) })) {
-    if (value !== null) metadata.set(`${architecture}.${key}`, value);
+    if (value !== null) metadata.set(UNPREFIXED.test(key) ? key : `${architecture}.${key}`, value);
   }
   const vocabulary = conversion.vocabulary?.(config) ?? Number(first(config, "vocab_size", "padded_vocab_size"));
   return { architecture, metadata, arrayLengths: new Map([["tokenizer.ggml.tokens", vocabulary]]), tensors: [] };

@@ -8,6 +8,7 @@ import { specFromConfig, specFromGguf } from "../../src/math/arch/index.ts";
 import type { ModelSpec } from "../../src/math/model.ts";
 import { accountingRows, headerOf } from "../fixtures/accounting/read.ts";
 import { dumpNames, headerFromDump, readDump } from "../fixtures/gguf-dumps.ts";
+import { INVENTED } from "../fixtures/models/invented.ts";
 import { publishedModels } from "../fixtures/models/read.ts";
 import { convertedHeader } from "./converted.ts";
 
@@ -49,13 +50,13 @@ export function accountingSubjects(covered: ReadonlySet<string>): readonly Subje
 }
 
 /**
- * Published config.json files: hwLedger reads the config, llama.cpp the metadata that its converter would write.
+ * Config.json files, published and invented: hwLedger reads the config, llama.cpp the metadata that its converter would write.
  * @param oneEach the first of each architecture, rather than all
  */
 export function configSubjects(oneEach: boolean): readonly Subject[] {
   const seen = new Set<string>();
   const made: Subject[] = [];
-  for (const { model, config } of publishedModels()) {
+  for (const { model, config } of [...publishedModels(), ...INVENTED]) {
     const result = specFromConfig(config);
     if (result.status !== "ok") continue;
     const { spec } = result;

@@ -60,10 +60,13 @@ export function decoderFromConfig(
   };
 }
 
+/** Classes with a head in spite of their names. */
+const WITH_HEAD: ReadonlySet<string> = new Set(["ChatGLMModel", "DreamModel"]);
+
 /** "Qwen2Model" rather than "Qwen2ForCausalLM": published without a head; llama.cpp then takes the embedding's. */
 function isHeadless(fields: Fields): boolean {
   const first = fields.optionalList("architectures")?.[0];
-  return typeof first === "string" && first.endsWith("Model");
+  return typeof first === "string" && /(?<!LMHead)Model$/.test(first) && !WITH_HEAD.has(first);
 }
 
 /**

@@ -63,6 +63,10 @@ export class Fields {
     return this.lookup(key) === value;
   }
 
+  holdsString(key: string): boolean {
+    return typeof this.lookup(key) === "string";
+  }
+
   holdsList(key: string): boolean {
     return Array.isArray(this.lookup(key));
   }

@@ -1,26 +1,44 @@
 /** The table of architectures, and the two ways in. */
 import type { SpecResult } from "../model.ts";
 import { afmoe } from "./afmoe.ts";
+import { apertus } from "./apertus.ts";
+import { arcee } from "./arcee.ts";
+import { baichuan } from "./baichuan.ts";
 import { bailingMoe } from "./bailing-moe.ts";
 import { bailingMoe2 } from "./bailing-moe2.ts";
+import { bitnet } from "./bitnet.ts";
+import { bloom } from "./bloom.ts";
+import { chatglm } from "./chatglm.ts";
+import { codeshell } from "./codeshell.ts";
+import { cohere2 } from "./cohere2.ts";
 import { commandR } from "./command-r.ts";
 import { dbrx } from "./dbrx.ts";
 import { deepseek } from "./deepseek.ts";
 import { deepseekMoe } from "./deepseek-moe.ts";
 import { dots1 } from "./dots1.ts";
+import { ernie } from "./ernie.ts";
 import { ernieMoe } from "./ernie-moe.ts";
+import { exaone } from "./exaone.ts";
+import { exaone4 } from "./exaone4.ts";
+import { falcon } from "./falcon.ts";
 import { falconH1 } from "./falcon-h1.ts";
 import type { FamilyId } from "./families.ts";
 import type { ArchFamily, GgufHeader, RawConfig } from "./family.ts";
 import { isRecord, quote } from "./fields.ts";
+import { gemma } from "./gemma.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { glm4 } from "./glm4.ts";
 import { glm4Moe } from "./glm4-moe.ts";
+import { gptNeox } from "./gpt-neox.ts";
 import { gptOss } from "./gpt-oss.ts";
-import { graniteMoe } from "./granite-moe.ts";
-import { hunyuanMoe } from "./hunyuan-moe.ts";
+import { gpt2 } from "./gpt2.ts";
+import { granite } from "./granite.ts";
 import { graniteHybrid } from "./granite-hybrid.ts";
+import { graniteMoe } from "./granite-moe.ts";
+import { hunyuanDense } from "./hunyuan-dense.ts";
+import { hunyuanMoe } from "./hunyuan-moe.ts";
+import { internlm2 } from "./internlm2.ts";
 import { jamba } from "./jamba.ts";
 import { lfm2 } from "./lfm2.ts";
 import { llama } from "./llama.ts";
@@ -28,20 +46,38 @@ import { llama4 } from "./llama4.ts";
 import { mamba1 } from "./mamba1.ts";
 import { mamba2 } from "./mamba2.ts";
 import { mimo2 } from "./mimo2.ts";
+import { minicpm } from "./minicpm.ts";
 import { minicpm3 } from "./minicpm3.ts";
 import { minimaxM2 } from "./minimax-m2.ts";
+import { mpt } from "./mpt.ts";
+import { nemotron } from "./nemotron.ts";
 import { nemotronH } from "./nemotron-h.ts";
-import { plamo2 } from "./plamo2.ts";
+import { olmo } from "./olmo.ts";
+import { olmo2 } from "./olmo2.ts";
 import { olmoe } from "./olmoe.ts";
+import { orion } from "./orion.ts";
+import { phi2 } from "./phi2.ts";
 import { phi3 } from "./phi3.ts";
 import { phimoe } from "./phimoe.ts";
+import { plamo } from "./plamo.ts";
+import { plamo2 } from "./plamo2.ts";
+import { qwen } from "./qwen.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen2Moe } from "./qwen2-moe.ts";
+import { qwen2Vl } from "./qwen2-vl.ts";
 import { qwen3 } from "./qwen3.ts";
 import { qwen3Moe } from "./qwen3-moe.ts";
 import { qwen3Next } from "./qwen3-next.ts";
+import { qwen3Vl } from "./qwen3-vl.ts";
 import { qwen35 } from "./qwen35.ts";
+import { refact } from "./refact.ts";
+import { seedOss } from "./seed-oss.ts";
 import { smallthinker } from "./smallthinker.ts";
+import { smollm3 } from "./smollm3.ts";
+import { stablelm } from "./stablelm.ts";
+import { starcoder } from "./starcoder.ts";
+import { starcoder2 } from "./starcoder2.ts";
+import { xverse } from "./xverse.ts";
 
 export const ARCHITECTURES = {
   llama,
@@ -78,6 +114,42 @@ export const ARCHITECTURES = {
   "bailing-moe2": bailingMoe2,
   "ernie4.5-moe": ernieMoe,
   "granite-moe": graniteMoe,
+  gemma,
+  phi2,
+  olmo,
+  olmo2,
+  granite,
+  cohere2,
+  exaone,
+  exaone4,
+  smollm3,
+  internlm2,
+  minicpm,
+  baichuan,
+  chatglm,
+  starcoder,
+  starcoder2,
+  falcon,
+  mpt,
+  gpt2,
+  "gpt-neox": gptNeox,
+  bloom,
+  codeshell,
+  stablelm,
+  "ernie4.5": ernie,
+  nemotron,
+  qwen,
+  "qwen2-vl": qwen2Vl,
+  "qwen3-vl": qwen3Vl,
+  orion,
+  xverse,
+  "seed-oss": seedOss,
+  arcee,
+  apertus,
+  "hunyuan-dense": hunyuanDense,
+  plamo,
+  bitnet,
+  refact,
   llama4,
   mimo2,
   afmoe,
@@ -104,9 +176,15 @@ export function specFromConfig(config: RawConfig): SpecResult {
   return withModelType(fromModelType(config), config);
 }
 
-function withModelType<R extends SpecResult>(result: R, { model_type }: RawConfig): R {
-  if (result.status !== "ok" || typeof model_type !== "string") return result;
-  return { ...result, spec: { ...result.spec, modelType: model_type } };
+function withModelType<R extends SpecResult>(result: R, config: RawConfig): R {
+  if (result.status !== "ok" || typeof config.model_type !== "string") return result;
+  const text = isRecord(config.text_config) ? config.text_config : config;
+  // qwen3.5, nemotron-h
+  const wide = text.mamba_ssm_dtype === "float32" || text.mamba_ssm_cache_dtype === "float32";
+  return {
+    ...result,
+    spec: { ...result.spec, modelType: config.model_type, ...(wide && { stateType: "F32" as const }) },
+  };
 }
 
 function fromModelType(config: RawConfig): SpecResult {

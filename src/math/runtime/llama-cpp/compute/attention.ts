@@ -128,11 +128,15 @@ function attend(at: LayerContext, mixer: AttentionMixer, parts: Projections, tra
   const valueRotation = inputs.valueRotation(cells);
   const k = mixer.kvHeads * mixer.headDimK;
   const v = mixer.kvHeads * mixer.headDimV;
-  const query = rotated(at, keyRotation, parts.query, mixer.heads * mixer.headDimK);
-  const key = rotated(at, keyRotation, parts.key, k);
-  // Values out of a fused matrix lie between keys and queries: without flash attention, or to be rotated, they are put
-  // together first.
+  const q = mixer.heads * mixer.headDimK;
+  // What comes out of a fused matrix lies between the rest of it: to be rotated it is put together first, values also
+  // without flash attention. Turning or norming puts queries and keys together as well.
   const scattered = !mixer.gated && at.has("attn_qkv.weight");
+  const untouched = scattered && !mixer.rotary && !at.has("attn_q_norm.weight");
+  const gathered = (name: string, width: number, from: Source): Source =>
+    untouched && keyRotation !== null ? at.op(`${name} together`, "op", [width, step.tokens], [from]) : from;
+  const query = rotated(at, keyRotation, gathered("query", q, parts.query), q);
+  const key = rotated(at, keyRotation, gathered("key", k, parts.key), k);
   const together = (): GraphNode => at.op("values together", "op", [v, step.tokens], [parts.value]);
   const value = rotated(at, valueRotation, scattered && valueRotation !== null ? together() : parts.value, v);
 

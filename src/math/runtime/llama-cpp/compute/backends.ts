@@ -1,6 +1,6 @@
 /** What a back-end adds to the sizes that ggml's allocator hands out. */
 
-import { type GgmlType, isQuantized, rowBytes } from "../../../ggml-types.ts";
+import { GGML_TYPES, type GgmlType, isQuantized } from "../../../ggml-types.ts";
 import type { Backend } from "../../../machine.ts";
 import type { AllocationRule } from "../../../parts/weights.ts";
 import { ALLOCATION } from "../allocation.ts";
@@ -88,8 +88,10 @@ export function scratchSize(scratch: Scratch, rule: ScratchRule): Size {
   return { fixed: groups + padding, full: f16.full + blocks.full, window: f16.window + blocks.window };
 }
 
-/** Bytes that fill up the last row of a quantized tensor. */
+/** Bytes that fill up the last row of a quantized tensor; of a view of one head, what is filled up may be no whole block. */
 export function rowPadding(type: GgmlType, row: number, rule: AllocationRule): number {
   const over = row % rule.quantizedRowMultiple;
-  return over !== 0 && isQuantized(type) ? rowBytes(type, rule.quantizedRowMultiple - over) : 0;
+  if (over === 0 || !isQuantized(type)) return 0;
+  const { blockBytes, blockElements } = GGML_TYPES[type];
+  return Math.floor((blockBytes * (rule.quantizedRowMultiple - over)) / blockElements);
 }

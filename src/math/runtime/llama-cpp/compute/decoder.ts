@@ -4,12 +4,12 @@
  */
 
 import { isQuantized } from "../../../ggml-types.ts";
-import type { ModelSpec, TensorSpec } from "../../../model.ts";
+import type { LayerSpec, ModelSpec, TensorSpec } from "../../../model.ts";
 import type { KvType } from "../../../options.ts";
 import type { Shared } from "./assembly.ts";
 import { attention } from "./attention.ts";
 import { GraphBuilder } from "./builder.ts";
-import { dense, experts } from "./feed-forward.ts";
+import { dense, experts, subNormed } from "./feed-forward.ts";
 import { type Extent, type GraphNode, type Source, sizeOf } from "./graph.ts";
 import { latentAttention } from "./latent-attention.ts";
 import { type Part, partOf } from "./part.ts";
@@ -73,7 +73,30 @@ export class StepParts {
     graph.expand(this.#inputs.embeddings);
     const scaled = this.#traits.embeddingScaled;
     const result = scaled ? graph.node("embedding scaled", "in-place", extents, [embedding]) : embedding;
-    return this.#finish(null, result);
+    return this.#finish(null, this.#embeddingNormed(this.#withPositions(result, extents), extents));
+  }
+
+  /** Learned positions are added to the embedding (gpt-2). */
+  #withPositions(embedding: GraphNode, extents: readonly Extent[]): GraphNode {
+    const tensor = this.#outside("position_embd.weight");
+    if (tensor === null) return embedding;
+    const graph = this.#graph;
+    const table = graph.weight(tensor.name, tensor, "host");
+    const rows = graph.node("position embedding", "get-rows", extents, [table, this.#inputs.positions]);
+    return graph.node("embedding and position", "in-place", extents, [embedding, rows]);
+  }
+
+  /** A layer norm of the embedding (bloom). */
+  #embeddingNormed(embedding: GraphNode, extents: readonly Extent[]): GraphNode {
+    const [weight, bias] = [this.#outside("token_embd_norm.weight"), this.#outside("token_embd_norm.bias")];
+    if (weight === null || bias === null) return embedding;
+    const graph = this.#graph;
+    const normed = graph.node("embedding norm", "op", extents, [embedding], TIED);
+    const scaled = graph.node("embedding normed", "in-place", extents, [
+      normed,
+      graph.weight(weight.name, weight, "host"),
+    ]);
+    return graph.node("embedding norm biased", "in-place", extents, [scaled, graph.weight(bias.name, bias, "host")]);
   }
 
   #buildLayer(index: number, last: boolean): Part {
@@ -83,8 +106,8 @@ export class StepParts {
     graph.phase = "attention";
     const input = graph.input("input", 4, [E, this.#step.tokens]);
     if (layer === undefined) return this.#finish(input, input);
-    const at = new LayerContext(graph, this.#step, this.#inputs, layer);
-    const build = this.#traits.parallel ? parallelLayer : sequentialLayer;
+    const at = new LayerContext(graph, this.#step, this.#inputs, layer, this.#traits.layerNorm);
+    const build = layerBuilder(layer, this.#traits);
     return this.#finish(input, build(at, E, input, this.#traits, last, this.#twoCaches));
   }
 
@@ -96,14 +119,18 @@ export class StepParts {
     const graph = this.#graph;
     graph.phase = "logits";
     const head = this.#outside("output.weight") ?? this.#outside("token_embd.weight");
-    const norm = graph.weight("output_norm.weight", this.#outside("output_norm.weight"), "output");
     const headWeight = graph.weight("output.weight", head, "output");
     const picked = outputsAt === "attention" || outputsAt === "sum";
     const input = graph.input("input", 4, [E, picked ? outputs : tokens]);
     const current = outputsAt === "end" ? graph.node("picked", "get-rows", [E, outputs], [input, outputIds]) : input;
     const rows = outputsAt === "norm" ? tokens : outputs;
     const normed = graph.node("output norm", layerNorm ? "op" : "in-place", [E, rows], [current]);
-    let result = this.#output("output normed", "in-place", [E, rows], [normed, norm], "output_norm.bias");
+    const tensor = this.#outside("output_norm.weight");
+    const norm = graph.weight("output_norm.weight", tensor, "output");
+    let result =
+      tensor === null
+        ? normed
+        : this.#output("output normed", "in-place", [E, rows], [normed, norm], "output_norm.bias");
     if (outputsAt === "norm") {
       result = graph.node("output picked", "get-rows", [E, outputs], [result, outputIds], OUTPUT);
     }
@@ -179,17 +206,17 @@ const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
   const before =
     ["ffn_norm", "attn_output_norm", "post_attention_norm"].find((name) => hasNorm(at, name)) ?? "ffn_norm";
   let out = feedForward(at, E, at.norm(before, sum, [E, rows]), rows, traits, input);
-  if (hasNorm(at, "post_ffw_norm")) {
-    const normed = at.graph.node("norm", "in-place", [E, rows], [out], traits.freePostNorm ? null : TIED);
-    out = at.op("feed-forward normed", "in-place", [E, rows], [normed, at.weight("post_ffw_norm.weight")]);
-  }
+  if (hasNorm(at, "post_ffw_norm")) out = feedForwardNormed(at, E, out, rows, traits);
   return at.op("layer out", "in-place", [E, rows], traits.residualFirst ? [sum, out] : [out, sum]);
 };
 
 const parallelLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
   const { step } = at;
-  const norm = at.norm("attn_norm", input, [E, step.tokens], traits.layerNorm ? "op" : "in-place");
-  let mixed = mix(at, E, () => norm, traits, twoCaches);
+  const norm = at.norm("attn_norm", input, [E, step.tokens]);
+  // Falcon's larger models have a norm for attention and another for the feed-forward block.
+  const own = hasNorm(at, "attn_norm_2");
+  const makeNorm = (): GraphNode => (own ? at.norm("attn_norm_2", input, [E, step.tokens]) : norm);
+  let mixed = mix(at, E, makeNorm, traits, twoCaches);
   let normed = norm;
   let residual = input;
   let rows = step.tokens;
@@ -199,14 +226,76 @@ const parallelLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
     residual = pick(at, E, residual, rows);
     normed = pick(at, E, normed, rows);
   }
-  const sum = at.op(
-    "feed-forward residual",
-    "in-place",
-    [E, rows],
-    [feedForward(at, E, normed, rows, traits), residual],
-  );
+  const out = feedForward(at, E, normed, rows, traits);
+  const [first, second] = traits.attentionFirst ? [mixed, residual] : [residual, mixed];
+  const summands = traits.attentionFirst && traits.attentionLeft ? [first, out] : [out, first];
+  const sum = at.op("feed-forward summed", "in-place", [E, rows], summands);
+  return at.op("layer out", "in-place", [E, rows], [sum, second]);
+};
+
+/** Beside attention, but behind a norm of its own (gpt-neox). */
+const besideLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
+  const { step } = at;
+  let mixed = mix(at, E, () => at.norm("attn_norm", input, [E, step.tokens]), traits, twoCaches);
+  let residual = input;
+  let rows = step.tokens;
+  if (last) {
+    rows = step.outputs;
+    mixed = pick(at, E, mixed, rows);
+    residual = pick(at, E, residual, rows);
+  }
+  const out = feedForward(at, E, at.norm("ffn_norm", residual, [E, rows]), rows, traits);
+  const sum = at.op("feed-forward summed", "in-place", [E, rows], [out, residual]);
   return at.op("layer out", "in-place", [E, rows], [sum, mixed]);
 };
+
+/** One after the other, but the dense block reads what attention read (stablelm 2 12b). */
+const sharedNormLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
+  const { step } = at;
+  const norm = at.norm("attn_norm", input, [E, step.tokens]);
+  let mixed = mix(at, E, () => norm, traits, twoCaches);
+  let [residual, normed] = [input, norm];
+  let rows = step.tokens;
+  if (last) {
+    rows = step.outputs;
+    mixed = pick(at, E, mixed, rows);
+    residual = pick(at, E, residual, rows);
+    normed = pick(at, E, normed, rows);
+  }
+  const sum = at.op("attention residual", "in-place", [E, rows], [mixed, residual]);
+  return at.op("layer out", "in-place", [E, rows], [feedForward(at, E, normed, rows, traits), sum]);
+};
+
+/** No norm before attention and none before the dense block: both are normed on their way out (olmo 2, exaone 4). */
+const normedAfterLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
+  const { step } = at;
+  let mixed = mix(at, E, () => input, traits, twoCaches);
+  let residual = input;
+  let rows = step.tokens;
+  if (last) {
+    rows = step.outputs;
+    mixed = pick(at, E, mixed, rows);
+    residual = pick(at, E, residual, rows);
+  }
+  const normed = at.norm("post_attention_norm", mixed, [E, rows]);
+  const sum = at.op("attention residual", "in-place", [E, rows], [normed, residual]);
+  const out = feedForwardNormed(at, E, feedForward(at, E, sum, rows, traits), rows, traits);
+  return at.op("layer out", "in-place", [E, rows], [out, sum]);
+};
+
+function feedForwardNormed(at: LayerContext, E: number, out: GraphNode, rows: number, traits: GraphTraits): GraphNode {
+  const normed = at.graph.node("norm", "in-place", [E, rows], [out], traits.freePostNorm ? null : TIED);
+  return at.op("feed-forward normed", "in-place", [E, rows], [normed, at.weight("post_ffw_norm.weight")]);
+}
+
+function layerBuilder({ feedForward, tensors, index }: LayerSpec, { parallel, layerNorm }: GraphTraits): LayerBuilder {
+  if (parallel) return parallelLayer;
+  if (feedForward.kind === "dense" && feedForward.besideAttention === true) return besideLayer;
+  const has = (name: string): boolean => tensors.some((tensor) => tensor.name === `blk.${index}.${name}.weight`);
+  if (has("post_ffw_norm") && !has("attn_norm")) return normedAfterLayer;
+  const onlyNorm = layerNorm && has("attn_norm") && !has("ffn_norm");
+  return onlyNorm && feedForward.kind === "dense" ? sharedNormLayer : sequentialLayer;
+}
 
 function hasNorm(at: LayerContext, name: string): boolean {
   return at.has(name) || at.has(`${name}.weight`);
@@ -214,7 +303,6 @@ function hasNorm(at: LayerContext, name: string): boolean {
 
 function mix(at: LayerContext, E: number, makeNorm: () => GraphNode, traits: GraphTraits, twoCaches: boolean): Source {
   let out: Source | null = null;
-  let norm: GraphNode | null = null;
   for (const mixer of at.layer.mixers) {
     let part: Source;
     at.graph.phase = mixer.kind === "state" ? "state" : "attention";
@@ -226,7 +314,7 @@ function mix(at: LayerContext, E: number, makeNorm: () => GraphNode, traits: Gra
         mixer.kind === "latent"
           ? latentAttention(at, mixer, norm)
           : attention(at, mixer, norm, { twoCaches, normAfterRope: traits.normAfterRope });
-      part = at.matmul("attn_output", E, attended);
+      part = at.matmul("attn_output", E, subNormed(at, "attn_sub_norm", attended, at.step.tokens));
     }
     out = out === null ? part : at.op("mixers together", "in-place", [E, at.step.tokens], [out, part]);
   }
@@ -253,7 +341,7 @@ function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInpu
   let valueWidth = 0;
   let headDimK = 0;
   let headDimV = 0;
-  let positions = 1;
+  const { positions } = GRAPH_TRAITS[model.family];
   for (const layer of model.layers) {
     for (const mixer of layer.mixers) {
       if (mixer.kind === "state") continue;
@@ -261,7 +349,6 @@ function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInpu
       valueWidth = Math.max(valueWidth, mixer.kvHeads * mixer.headDimV);
       headDimK = mixer.headDimK;
       headDimV = mixer.headDimV;
-      if (mixer.gated && model.family === "qwen3.5") positions = 4;
     }
   }
   const both = <N>(make: (kind: "full" | "window") => N): ((kind: "full" | "window") => N) => {

@@ -3,7 +3,7 @@
  * @source src/llama-graph.cpp build_ffn, build_moe_ffn; src/models/qwen2moe.cpp, qwen35moe.cpp, deepseek2.cpp at v0.5.0
  */
 import type { DenseFeedForward, MoeFeedForward } from "../../../model.ts";
-import { type GraphNode, type GraphView, stridedSize } from "./graph.ts";
+import { type GraphNode, type GraphView, type Source, stridedSize } from "./graph.ts";
 import type { LayerContext } from "./step.ts";
 
 export interface ExpertTraits {
@@ -65,7 +65,12 @@ function gatedUnit(at: LayerContext, unit: Unit, input: GraphNode, rows: number)
       ? at.op("activation", "op", [inner, rows], [at.matmul(gate, inner, input, [rows]), upper])
       : at.op("activation", "in-place", [inner, rows], [upper]);
   }
-  return at.matmul(down, width, active, [rows]);
+  return at.matmul(down, width, subNormed(at, "ffn_sub_norm", active, rows), [rows]);
+}
+
+/** A norm of what goes into the last matrix of a block, where the layer has one (bitnet). */
+export function subNormed(at: LayerContext, name: string, input: Source, rows: number): Source {
+  return at.has(`${name}.weight`) ? at.norm(name, input, [at.elements(`${name}.weight`, 0), rows]) : input;
 }
 
 export function experts(

@@ -51,8 +51,11 @@ export class LayerContext {
   readonly layer: LayerSpec;
   readonly #tensors: ReadonlyMap<string, TensorSpec>;
   readonly #weights = new Map<string, GraphNode>();
+  /** A layer norm, which never works in place, or an RMS norm, which may. */
+  readonly #normOperation: Operation;
 
-  constructor(graph: GraphBuilder, step: Step, inputs: StepInputs, layer: LayerSpec) {
+  constructor(graph: GraphBuilder, step: Step, inputs: StepInputs, layer: LayerSpec, layerNorm = false) {
+    this.#normOperation = layerNorm ? "op" : "in-place";
     this.graph = graph;
     this.step = step;
     this.inputs = inputs;
@@ -107,9 +110,11 @@ export class LayerContext {
     return this.has(bias) ? this.op(`${name} biased`, "in-place", input.extents, [input, this.weight(bias)]) : input;
   }
 
-  /** RMS norm, its weight and its bias where it has one: the norm is tied to the layer's device. */
-  norm(name: string, input: Source, extents: readonly Extent[], operation: Operation = "in-place"): GraphNode {
-    const normed = this.graph.node("norm", operation, extents, [input], TIED);
+  /** The norm, its weight and its bias where it has them: the norm is tied to the layer's device. */
+  norm(name: string, input: Source, extents: readonly Extent[]): GraphNode {
+    const weighted = this.has(name) || this.has(`${name}.weight`);
+    const normed = this.graph.node("norm", this.#normOperation, extents, [input], weighted ? TIED : null);
+    if (!weighted) return normed;
     const scaled = this.op(name, "in-place", extents, [normed, this.weight(this.has(name) ? name : `${name}.weight`)]);
     return this.biased(name, scaled);
   }

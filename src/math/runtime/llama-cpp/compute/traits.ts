@@ -17,6 +17,12 @@ export interface GraphTraits {
   readonly layerNorm: boolean;
   /** Attention and feed-forward both read the layer's norm, side by side. */
   readonly parallel: boolean;
+  /** Side by side: attention's output is the first that the feed-forward's is added to, else the layer's input. */
+  readonly attentionFirst: boolean;
+  /** … and stands left of it: its memory is the one taken over (phi 2). */
+  readonly attentionLeft: boolean;
+  /** Numbers of a token's position: time, height, width and one to spare where images have places. */
+  readonly positions: 1 | 4;
   /** The layer's norm goes into the graph before the mixer. */
   readonly normFirst: boolean;
   /** Attention's residual is added from the left: its memory is the one taken over. */
@@ -43,6 +49,9 @@ const PLAIN: GraphTraits = {
   embeddingScaled: false,
   layerNorm: false,
   parallel: false,
+  attentionFirst: false,
+  attentionLeft: false,
+  positions: 1,
   normFirst: false,
   normAfterRope: false,
   attentionResidualFirst: false,
@@ -66,7 +75,7 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   qwen3: PLAIN,
   "qwen3-moe": PLAIN,
   "qwen3-next": { ...PLAIN, outputsAt: "norm", normFirst: true, deltaRepeated: true },
-  "qwen3.5": { ...PLAIN, outputsAt: "norm", normFirst: true },
+  "qwen3.5": { ...PLAIN, outputsAt: "norm", normFirst: true, positions: 4 },
   gemma2: { ...PLAIN, embeddingScaled: true, freePostNorm: true },
   gemma3: { ...PLAIN, embeddingScaled: true, freePostNorm: true },
   phi3: { ...PLAIN, residualFirst: true },
@@ -104,6 +113,42 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "bailing-moe2": PLAIN,
   "ernie4.5-moe": PLAIN,
   "granite-moe": { ...PLAIN, embeddingScaled: true },
+  gemma: { ...PLAIN, embeddingScaled: true },
+  phi2: { ...PLAIN, layerNorm: true, parallel: true, attentionFirst: true, attentionLeft: true },
+  olmo: { ...PLAIN, layerNorm: true },
+  olmo2: { ...PLAIN, freePostNorm: true },
+  granite: { ...PLAIN, embeddingScaled: true },
+  cohere2: { ...PLAIN, layerNorm: true, parallel: true },
+  exaone: PLAIN,
+  exaone4: { ...PLAIN, freePostNorm: true },
+  smollm3: PLAIN,
+  internlm2: PLAIN,
+  minicpm: { ...PLAIN, embeddingScaled: true },
+  baichuan: PLAIN,
+  chatglm: PLAIN,
+  starcoder: { ...PLAIN, layerNorm: true },
+  starcoder2: { ...PLAIN, layerNorm: true },
+  falcon: { ...PLAIN, layerNorm: true, parallel: true, attentionFirst: true },
+  mpt: { ...PLAIN, layerNorm: true },
+  gpt2: { ...PLAIN, layerNorm: true },
+  "gpt-neox": { ...PLAIN, layerNorm: true },
+  bloom: { ...PLAIN, layerNorm: true },
+  codeshell: { ...PLAIN, layerNorm: true },
+  stablelm: { ...PLAIN, layerNorm: true },
+  "ernie4.5": PLAIN,
+  nemotron: { ...PLAIN, layerNorm: true },
+  qwen: PLAIN,
+  "qwen2-vl": { ...PLAIN, positions: 4 },
+  "qwen3-vl": { ...PLAIN, positions: 4 },
+  orion: { ...PLAIN, layerNorm: true },
+  xverse: PLAIN,
+  "seed-oss": PLAIN,
+  arcee: PLAIN,
+  apertus: PLAIN,
+  "hunyuan-dense": { ...PLAIN, normAfterRope: true },
+  plamo: { ...PLAIN, parallel: true, attentionFirst: true },
+  bitnet: PLAIN,
+  refact: PLAIN,
   llama4: { ...PLAIN, queryScaled: true, experts: { ...PLAIN.experts, normalised: false, gating: "late" } },
   mimo2: PLAIN,
   afmoe: { ...PLAIN, embeddingScaled: true },
