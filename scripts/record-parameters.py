@@ -5,7 +5,7 @@ Counts the parameters of every published config that transformers knows, on torc
     DIR/bin/python scripts/record-parameters.py tests/fixtures/models/configs.jsonl > tests/fixtures/models/parameters.jsonl
 
 A line for each config: `total` (a tied head counts once), `buffers` (elements of the state dict that are no parameters,
-by the last part of their name), `skipped` with the reason where transformers has no such model. Of a model with towers
+by the last part of their name), `head` where the class has none and the files do, `skipped` with the reason where transformers has no such model. Of a model with towers
 the language model is counted.
 """
 
@@ -61,18 +61,26 @@ def build(config):
     raise ValueError(errors[0])
 
 
-def count(model):
-    total = sum(p.numel() for p in model.parameters())
+TOWER = re.compile(r"(^|\.)(visual|vision|audio|multi_modal)")
+
+
+def head_of(model, said):
+    """Elements of a head that the class for a language model alone does not have, and its files do."""
+    text = model.config.get_text_config()
+    headless = not re.search("ForCausalLM|LMHead|ForConditionalGeneration", type(model).__name__)
+    tied = getattr(text, "tie_word_embeddings", True) if said is None else said
+    return text.vocab_size * text.hidden_size if headless and not tied else 0
+
+
+def count(model, tied):
+    total = sum(p.numel() for name, p in model.named_parameters() if not TOWER.search(name))
     names = dict(model.named_parameters(remove_duplicate=False))
     buffers = collections.Counter()
     for name, tensor in model.state_dict(keep_vars=True).items():
         if name not in names:
             buffers[re.sub(r".*\.", "", name)] += tensor.numel()
-    parts = collections.Counter()
-    for name, p in model.named_parameters():
-        if not re.search(r"\.\d+\.", name):
-            parts[name] += p.numel()
-    return {"class": type(model).__name__, "total": total, "buffers": dict(buffers), "outside": dict(parts)}
+    head = head_of(model, tied)
+    return {"class": type(model).__name__, "total": total + head, "head": head, "buffers": dict(buffers)}
 
 
 def main(path):
@@ -82,7 +90,7 @@ def main(path):
         row = json.loads(line)
         answer = {"model": row["model"]}
         try:
-            answer |= count(build(row["config"]))
+            answer |= count(build(row["config"]), row["config"].get("tie_word_embeddings"))
         except Exception as error:
             answer["skipped"] = f"{type(error).__name__}: {error}".split("\n")[0][:200]
         print(json.dumps(answer), flush=True)

@@ -1,8 +1,10 @@
-/** Weights as engines that load safetensors have them: formats by name, computed from the model's geometry. */
+/** Weights as engines that load safetensors have them: the repository's own, or a format by its name. */
 import type { ModelSpec } from "./model.ts";
+import type { Checkpoint } from "./parts/formats/checkpoint.ts";
+import { formatOfCheckpoint } from "./parts/formats/checkpoint-format.ts";
 import { parseFormat, sizeFormat, sizesOf, type WeightFormat } from "./parts/formats/index.ts";
 import type { WeightsChoice } from "./plan-input.ts";
-import type { RuntimeWeights, TypedModel } from "./runtime/runtime.ts";
+import type { RuntimeWeights, TypedModel, WeightsSubject } from "./runtime/runtime.ts";
 
 export interface FormatEngine {
   /** As a sentence names it: "mlx-lm". */
@@ -11,24 +13,45 @@ export interface FormatEngine {
   readonly offered: readonly string[];
   /** Whether the engine loads, or makes, weights of a format; also of those not offered. */
   readonly loads: (format: WeightFormat) => boolean;
+  /** Whether it keeps weights of 32 bits; nothing said: it makes 16 of them while it loads. */
+  readonly keeps32?: boolean;
 }
 
 /** What weights are taken as when neither a person nor the model says. */
 const UNSAID = "bf16";
 
 export function formatWeights(engine: FormatEngine): RuntimeWeights {
-  const typed = new WeakMap<ModelSpec, Map<WeightFormat, TypedModel>>();
+  const typed = new WeakMap<ModelSpec, Map<WeightFormat | Checkpoint, TypedModel>>();
   const lists = new WeakMap<ModelSpec, readonly WeightsChoice[]>();
 
-  function typeAs(spec: ModelSpec, format: WeightFormat): TypedModel {
-    const ofSpec = typed.get(spec) ?? new Map<WeightFormat, TypedModel>();
+  function kept(spec: ModelSpec, what: WeightFormat | Checkpoint, make: () => TypedModel): TypedModel {
+    const ofSpec = typed.get(spec) ?? new Map<WeightFormat | Checkpoint, TypedModel>();
     typed.set(spec, ofSpec);
-    const answer = ofSpec.get(format) ?? {
+    const answer = ofSpec.get(what) ?? make();
+    ofSpec.set(what, answer);
+    return answer;
+  }
+
+  function named(spec: ModelSpec, name: string): TypedModel {
+    const format = parseFormat(name);
+    if (format === null || !engine.loads(format)) return notLoaded(engine, name, format !== null);
+    return kept(spec, format, () => ({
       status: "ok",
       spec: { ...spec, weights: { name: format.id, basis: format.basis } },
-    };
-    ofSpec.set(format, answer);
-    return answer;
+    }));
+  }
+
+  /** As the repository has them. */
+  function own(spec: ModelSpec, checkpoint: Checkpoint): TypedModel {
+    const { format } = checkpoint;
+    if (format.status === "unknown") return format;
+    if (format.id === "f32" && engine.keeps32 !== true) return named(spec, UNSAID);
+    const weights = formatOfCheckpoint(format);
+    if (!engine.loads(weights)) return notLoaded(engine, format.id, true);
+    return kept(spec, checkpoint, () => ({
+      status: "ok",
+      spec: { ...spec, weights: { name: format.id, basis: basisOf(spec, checkpoint, weights), checkpoint } },
+    }));
   }
 
   function choices(spec: ModelSpec): readonly WeightsChoice[] {
@@ -46,16 +69,34 @@ export function formatWeights(engine: FormatEngine): RuntimeWeights {
   }
 
   return {
-    typeWeights(spec, name) {
+    readsSafetensors: true,
+    typeWeights(spec, name, { checkpoint = null }) {
       if (name === null && spec.tensorSource === "file") return noGguf(engine);
-      const format = parseFormat(name ?? UNSAID);
-      if (format === null || !engine.loads(format)) return notLoaded(engine, name ?? UNSAID, format !== null);
-      return typeAs(spec, format);
+      if (checkpoint !== null && (name === null || isNamed(checkpoint, name))) return own(spec, checkpoint);
+      return named(spec, name ?? UNSAID);
     },
     weightsChoices: choices,
     weightsBytes: (model) => sizesOf(model).total,
-    weightsWarnings: () => [],
+    weightsWarnings: ({ checkpoint }: WeightsSubject) => asideNote(checkpoint ?? null),
   };
+}
+
+function isNamed({ format }: Checkpoint, name: string): boolean {
+  return format.status === "ok" && format.id === name.trim().toLowerCase();
+}
+
+/** Exact: read from the files' table, or computed and equal to what their index says of all tensors. */
+function basisOf(spec: ModelSpec, { table, totalBytes }: Checkpoint, format: WeightFormat): WeightFormat["basis"] {
+  if (table !== null) return "exact";
+  const { total, mtp } = sizeFormat(spec, format);
+  return total + mtp.reduce((a, b) => a + b, 0) === totalBytes ? "exact" : format.basis;
+}
+
+function asideNote(checkpoint: Checkpoint | null): readonly string[] {
+  const aside = checkpoint?.table?.aside ?? [];
+  if (aside.length === 0) return [];
+  const parts = aside.map(({ name, bytes }) => `${name} ${(bytes / 1e9).toFixed(2)} GB`).join(", ");
+  return [`The files also hold ${parts}, which a plan for text leaves out.`];
 }
 
 function noGguf({ engine, offered }: FormatEngine): TypedModel {

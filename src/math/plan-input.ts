@@ -2,6 +2,7 @@
 import type { Machine } from "./machine.ts";
 import type { SpecResult } from "./model.ts";
 import type { EngineId, PlanOptions } from "./options.ts";
+import type { Checkpoint } from "./parts/formats/checkpoint.ts";
 
 /** Weights that the model can be had in: a repository's real files, or presets. */
 export interface WeightsChoice {
@@ -25,6 +26,8 @@ export interface PlanSubject {
   readonly published?: string | null;
   /** Said where the repository's files hold something else than the conversion will. */
   readonly publishedWarning?: string | null;
+  /** What the repository's safetensors hold, for engines that load them; null for a GGUF. */
+  readonly checkpoint?: Checkpoint | null;
   /** Empty: the presets are the choices. */
   readonly choices: readonly WeightsChoice[];
   readonly warnings: readonly string[];

@@ -1,4 +1,5 @@
 import type { ModelSpec, ParameterCount, TensorSpec } from "../model.ts";
+import { tensorKind } from "./formats/tensor-kind.ts";
 
 function elements({ shape }: TensorSpec): number {
   return shape.reduce((product, n) => product * n, 1);
@@ -6,7 +7,7 @@ function elements({ shape }: TensorSpec): number {
 
 /**
  * Parameters of the layers that compute every token and of what stands outside them; MTP blocks are not counted, as the
- * makers' own numbers leave them out.
+ * makers' own numbers leave them out, nor are tables that the converter to GGUF makes of numbers in the config (rope_freqs).
  *   active = total - embedding (+ embedding when it is the head too) - experts · (1 - used / all) per layer
  */
 export function countParameters(spec: ModelSpec): ParameterCount {
@@ -14,6 +15,7 @@ export function countParameters(spec: ModelSpec): ParameterCount {
   let active = 0;
   let embedding = 0;
   for (const tensor of spec.outside) {
+    if (tensorKind(tensor) === "gguf-only") continue;
     const n = elements(tensor);
     total += n;
     if (tensor.role === "embedding") {
@@ -25,6 +27,7 @@ export function countParameters(spec: ModelSpec): ParameterCount {
   }
   for (const { tensors, feedForward } of spec.layers) {
     for (const tensor of tensors) {
+      if (tensorKind(tensor) === "gguf-only") continue;
       const n = elements(tensor);
       total += n;
       active +=

@@ -95,8 +95,15 @@ function study(spec: ModelSpec): Subject {
   };
 }
 
-/** Heads as the file's metadata has them for the first layer. Latent attention counts as one KV head unless K and V are kept apart (attn_kv_b). */
+/**
+ * Heads as the file's metadata has them for the first layer: a list by layer says 0 there where that layer is recurrent;
+ * models with the gated delta rule have one number for all. Latent attention counts as one KV head unless K and V are kept
+ * apart (attn_kv_b).
+ * @source llama.cpp v0.5.0 src/llama-hparams.cpp n_gqa, conversion/ (jamba, granite, nemotron, lfm2, plamo)
+ */
 function headsOf(spec: ModelSpec, apart: boolean): { readonly query: number; readonly kv: number } {
+  const first = spec.layers[0]?.mixers ?? [];
+  if (first.every((mixer) => mixer.kind === "state" && !ONE_NUMBER.has(mixer.algorithm))) return { query: 0, kv: 0 };
   for (const { mixers } of spec.layers) {
     for (const mixer of mixers) {
       if (mixer.kind === "state") continue;
@@ -106,6 +113,8 @@ function headsOf(spec: ModelSpec, apart: boolean): { readonly query: number; rea
   }
   return { query: 0, kv: 0 };
 }
+
+const ONE_NUMBER: ReadonlySet<string> = new Set(["gated-delta"]);
 
 /** V and what llama-quantize takes for it. */
 export function isLikeValue(category: Category): boolean {

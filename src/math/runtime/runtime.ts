@@ -73,10 +73,12 @@ export type TypedModel =
   | { readonly status: "error"; readonly message: string; readonly hint: string };
 
 /** What is known of the weights that a model comes with. */
-export type WeightsSubject = Pick<PlanSubject, "published" | "publishedWarning" | "choices">;
+export type WeightsSubject = Pick<PlanSubject, "published" | "publishedWarning" | "checkpoint" | "choices">;
 
 /** How one engine names weights, and what they take. */
 export interface RuntimeWeights {
+  /** It loads safetensors as they are, so that their table of tensors is worth reading. */
+  readonly readsSafetensors?: boolean;
   /**
    * Chooses the weights: those of that name, as this engine names them; null: those that the model comes with. The same
    * question gives the same object, so that what is computed from it is kept.

@@ -14,8 +14,8 @@ const read = accountingRows().flatMap((row) => {
 });
 
 describe("every model of a known family", () => {
-  test("all families are there", () => {
-    expect(new Set(read.map(({ spec }) => spec.family)).size).toBe(16);
+  test("the families of the first recordings are there, and what came later", () => {
+    expect(new Set(read.map(({ spec }) => spec.family)).size).toBeGreaterThanOrEqual(16);
   });
 
   test("types as the engine's quantizer gave them", () => {

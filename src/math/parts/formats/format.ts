@@ -22,6 +22,7 @@ export type FormatMethod =
   | "mlx"
   | "exl3"
   | "isq"
+  | "hqq"
   | "torchao";
 
 export interface WeightFormat {
@@ -46,6 +47,8 @@ export interface FormatSizes {
   readonly mtp: Float64Array;
   /** A tied head is the embedding once, as safetensors hold it. Names are llama.cpp's where it has one. */
   readonly outside: readonly { readonly name: string; readonly bytes: number }[];
+  /** Towers and the like, in the files and not in `total`; empty where the files' table was not read. */
+  readonly aside: readonly { readonly name: string; readonly bytes: number }[];
   /** Layers and what stands outside them. */
   readonly total: number;
 }

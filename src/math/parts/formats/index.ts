@@ -1,5 +1,7 @@
 /** Weight formats of the engines that load safetensors: by name, and what a model takes in one. */
 import type { LayerSpec, ModelSpec, TensorSpec } from "../../model.ts";
+import type { CheckpointTable } from "./checkpoint.ts";
+import { formatOfCheckpoint } from "./checkpoint-format.ts";
 import type { FormatSizes, WeightFormat } from "./format.ts";
 import { parseIsq } from "./isq.ts";
 import { parseMlx } from "./mlx.ts";
@@ -41,18 +43,37 @@ export function sizeFormat(model: ModelSpec, format: WeightFormat): FormatSizes 
   return sizes;
 }
 
+const tables = new WeakMap<CheckpointTable, FormatSizes>();
+
 /**
- * Bytes of a model whose weights were chosen by an engine's typeWeights.
+ * Bytes of a model whose weights were chosen by an engine's typeWeights: by the table of its own files where that was read.
  * @throws {RangeError} when they were not, or are a preset of llama.cpp's
  */
 export function sizesOf(model: ModelSpec): FormatSizes {
-  return sizeFormat(model, formatOf(model));
+  const table = model.weights?.checkpoint?.table ?? null;
+  return table === null ? sizeFormat(model, formatOf(model)) : tableSizes(table);
+}
+
+function tableSizes(table: CheckpointTable): FormatSizes {
+  let sizes = tables.get(table);
+  if (sizes === undefined) {
+    const { outside, aside } = table;
+    const layers = Float64Array.from(table.layers);
+    const total = layers.reduce((a, b) => a + b, 0) + outside.reduce((a, { bytes }) => a + bytes, 0);
+    const experts = Float64Array.from(table.experts);
+    sizes = { layers, experts, mtp: Float64Array.from(table.mtp), outside, aside, total };
+    tables.set(table, sizes);
+  }
+  return sizes;
 }
 
 /** @throws {RangeError} as sizesOf */
 export function formatOf(model: ModelSpec): WeightFormat {
-  const format = model.weights === null ? null : parseFormat(model.weights.name);
-  if (format === null) throw new RangeError(`Cannot size weights "${model.weights?.name ?? "not chosen"}": no format`);
+  const { weights } = model;
+  const own = weights?.checkpoint?.format ?? null;
+  if (own !== null && own.status === "ok") return formatOfCheckpoint(own);
+  const format = weights === null ? null : parseFormat(weights.name);
+  if (format === null) throw new RangeError(`Cannot size weights "${weights?.name ?? "not chosen"}": no format`);
   return format;
 }
 
@@ -75,5 +96,5 @@ function measure(model: ModelSpec, format: WeightFormat): FormatSizes {
     outside.push({ name: "output.weight", bytes: format.tiedHeadBytes(embedding) });
   }
   const total = layers.reduce((a, b) => a + b, 0) + outside.reduce((a, { bytes }) => a + bytes, 0);
-  return { layers, experts, mtp, outside, total };
+  return { layers, experts, mtp, outside, aside: [], total };
 }

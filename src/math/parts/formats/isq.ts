@@ -62,7 +62,7 @@ export function parseIsq(id: string): WeightFormat | null {
   const ends = isqSchemes(promoted(type));
   return formatOfRecipe({
     id,
-    method: "isq",
+    method: type.startsWith("hqq") ? "hqq" : "isq",
     basis: "modelled",
     floatBytes: 2,
     schemesOf: (kind) =>

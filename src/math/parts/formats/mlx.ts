@@ -3,7 +3,7 @@
  * of their small matrices at 8 bits.
  * @source mlx-lm 0.32.2 mlx_lm/utils.py quantize_model, convert.py mixed_quant_predicate_builder, models/*.py quant_predicate
  */
-import type { TensorSpec } from "../../model.ts";
+import type { ModelSpec, TensorSpec } from "../../model.ts";
 import type { TensorPlace, WeightFormat } from "./format.ts";
 import { formatOfRecipe } from "./recipe.ts";
 import { matricesOf, type Scheme } from "./scheme.ts";
@@ -49,14 +49,19 @@ const PLAIN_ROUTERS: ReadonlySet<string> = new Set([
   "deepseek_v3",
   "deepseek_v32",
   "kimi_k2",
+  "kimi_k25",
+  "glm_moe_dsa",
   "glm4_moe",
   "glm4_moe_lite",
-  "dots1",
   "exaone_moe",
-  "nemotron_h",
-  "ernie4_5_moe",
   "mimo_v2_flash",
+  "nemotron_h",
+  "step3p5",
 ]);
+
+export function isPlainRouter({ name }: TensorSpec, { modelType }: ModelSpec): boolean {
+  return ROUTER.test(name) && PLAIN_ROUTERS.has(modelType ?? "");
+}
 
 interface MlxDetail {
   readonly low: Scheme;
@@ -68,17 +73,27 @@ interface MlxDetail {
 function schemesOf(detail: MlxDetail, tensor: TensorSpec, at: TensorPlace): readonly Scheme[] {
   if (matricesOf(tensor).inSize % detail.group !== 0) return [];
   const type = at.model.modelType ?? "";
-  const isRouter = ROUTER.test(tensor.name);
-  if (isRouter && PLAIN_ROUTERS.has(type)) return [];
+  if (isPlainRouter(tensor, at.model)) return [];
   if (detail.low !== detail.high) return [isHigh(tensor, at) ? detail.high : detail.low];
   return EIGHT_BITS.get(type)?.test(tensor.name) ? [EIGHT] : [detail.low];
 }
 
+const HIGH = /\.(?:attn_v|attn_kv_a_mqa|ffn_down|ffn_down_exps|ffn_down_shexp)\.weight$/;
+/** model_type → matrices with "v_proj" or "v_b_proj" in mlx-lm's name, though they hold more than values. */
+const FUSED: ReadonlyMap<string, RegExp> = new Map([
+  ["phi3", /\.attn_qkv\.weight$/],
+  ["deepseek_v2", /\.attn_(?:kv|k|v)_b\.weight$/],
+  ["minicpm3", /\.attn_(?:kv|k|v)_b\.weight$/],
+]);
+
+/** model_type → matrices that mlx-lm calls by another name than "down_proj". */
+const LOW: ReadonlyMap<string, RegExp> = new Map([["nemotron_h", /\.ffn_down_exps\.weight$/]]);
+
 /** Values and down projections of the first and last eighth of the layers and of every third between, and the head. */
 function isHigh({ name }: TensorSpec, { model, layer }: TensorPlace): boolean {
   if (name === "output.weight") return true;
-  if (layer === null || !/\.(?:attn_v|attn_v_b|ffn_down|ffn_down_exps|ffn_down_shexp)\.weight$/.test(name))
-    return false;
+  const type = model.modelType ?? "";
+  if (layer === null || !((HIGH.test(name) && !LOW.get(type)?.test(name)) || FUSED.get(type)?.test(name))) return false;
   const count = model.layers.length;
   const eighth = Math.floor(count / 8);
   const i = layer.index;

@@ -10,12 +10,18 @@ export interface Side {
   readonly perOut: number;
 }
 
+/** The same, an entry for so many weights in their order, wherever rows end. */
+export interface FlatSide {
+  readonly bits: number;
+  readonly perWeights: number;
+}
+
 export interface Scheme {
   /** Bits of one weight as packed. */
   readonly bits: number;
   /** A row of another length stays as it was; 1 = any row. */
   readonly rowMultiple: number;
-  readonly sides: readonly Side[];
+  readonly sides: readonly (Side | FlatSide)[];
   /** Bytes for each matrix, whatever its size. */
   readonly fixedBytes: number;
 }
@@ -40,15 +46,18 @@ export function matricesOf({ name, shape }: TensorSpec): Matrices {
 
 /**
  * Bytes of matrices [out, in]:
- *   copies · (⌈in · out · bits / 8⌉ + Σ sides ⌈⌈in / perIn⌉ · ⌈out / perOut⌉ · bits / 8⌉ + fixed)
+ *   copies · (⌈in · out · bits / 8⌉ + Σ sides ⌈entries · bits / 8⌉ + fixed),   entries = ⌈in / perIn⌉ · ⌈out / perOut⌉
  * null: the rows do not fit, and the tool leaves the matrix as it is.
  */
 export function schemeBytes(scheme: Scheme, { inSize, outSize, copies }: Matrices): number | null {
   if (inSize % scheme.rowMultiple !== 0) return null;
   let bytes = Math.ceil((inSize * outSize * scheme.bits) / 8) + scheme.fixedBytes;
-  for (const { bits, perIn, perOut } of scheme.sides) {
-    const entries = (perIn === 0 ? 1 : Math.ceil(inSize / perIn)) * (perOut === 0 ? 1 : Math.ceil(outSize / perOut));
-    bytes += Math.ceil((entries * bits) / 8);
-  }
+  for (const side of scheme.sides) bytes += Math.ceil((entriesOf(side, inSize, outSize) * side.bits) / 8);
   return copies * bytes;
+}
+
+function entriesOf(side: Side | FlatSide, inSize: number, outSize: number): number {
+  if ("perWeights" in side) return Math.ceil((inSize * outSize) / side.perWeights);
+  const { perIn, perOut } = side;
+  return (perIn === 0 ? 1 : Math.ceil(inSize / perIn)) * (perOut === 0 ? 1 : Math.ceil(outSize / perOut));
 }

@@ -89,8 +89,12 @@ const NESTED_MAP_BYTES = 1024;
  * @source bitsandbytes 0.48 functional.py QuantState.as_dict
  */
 export function bnb4(nested: boolean): Scheme {
-  // Counted over the matrix, not by row: rows are far longer than blocks, and are multiples of them.
-  const absmax: readonly Side[] = nested ? [perGroup(8, 64), perGroup(32, 64 * 256)] : [perGroup(32, 64)];
+  const absmax: Scheme["sides"] = nested
+    ? [
+        { bits: 8, perWeights: 64 },
+        { bits: 32, perWeights: 64 * 256 },
+      ]
+    : [{ bits: 32, perWeights: 64 }];
   const fixedBytes = NF4_MAP_BYTES + NF4_STATE_BYTES + (nested ? NESTED_MAP_BYTES : 0);
   return { bits: 4, rowMultiple: 1, sides: absmax, fixedBytes };
 }

@@ -1,0 +1,52 @@
+/** Counts against transformers, which builds every config that it knows without weights (scripts/record-parameters.py). */
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { specFromConfig } from "../../../src/math/arch/index.ts";
+import { countParameters } from "../../../src/math/parts/parameters.ts";
+import { publishedModels } from "../../fixtures/models/read.ts";
+
+interface Recorded {
+  readonly model: string;
+  readonly total?: number;
+  /** Elements of the state dict that are no parameters for torch. */
+  readonly buffers?: Readonly<Record<string, number>>;
+}
+
+/** What the files hold and we count, and torch calls a buffer. */
+const COUNTED_BUFFERS = ["e_score_correction_bias", "layer_scalar"];
+
+/** Ours less transformers', and why. */
+const OTHERWISE: ReadonlyMap<string, readonly [difference: number, why: string]> = new Map([
+  // 27 x (2048 x 1536 + 1536 + 1536 x 3072 - 2048 x 3072)
+  ["deepseek-ai/DeepSeek-V2-Lite-Chat", [-27 * 1_574_400, "the config lacks q_lora_rank, and the default is 1536"]],
+  ["tiiuae/falcon-40b", [65_024 * 8192, "the files hold a head, which transformers ties"]],
+  ["intfloat/e5-mistral-7b-instruct", [-32_000 * 4096, "published without a head, which transformers' class has"]],
+]);
+
+const lines = readFileSync(join(import.meta.dir, "../../fixtures/models/parameters.jsonl"), "utf8")
+  .trim()
+  .split("\n");
+const recorded = new Map(
+  lines.slice(1).map((line) => {
+    const row: Recorded = JSON.parse(line);
+    return [row.model, row];
+  }),
+);
+
+const both = publishedModels().flatMap(({ model, config }) => {
+  const spec = specFromConfig(config);
+  const { total, buffers = {} } = recorded.get(model) ?? {};
+  if (spec.status !== "ok" || total === undefined) return [];
+  const counted = COUNTED_BUFFERS.reduce((sum, name) => sum + (buffers[name] ?? 0), 0);
+  return [[model, spec.spec, total + counted] as const];
+});
+
+test("are compared for a hundred models at least", () => {
+  expect(both.length).toBeGreaterThanOrEqual(100);
+});
+
+test.each(both)("%s", (model, spec, total) => {
+  const [difference] = OTHERWISE.get(model) ?? [0];
+  expect(countParameters(spec).total).toBe(total + difference);
+});
