@@ -23,14 +23,7 @@ const MAX_RESERVE = 2 ** 50;
 const MAX_TEXT = 4096;
 
 /** Engines of the contract that this version does not plan for yet. */
-const OTHER_ENGINES: readonly string[] = [
-  "ik_llama.cpp",
-  "mistral.rs",
-  "sglang",
-  "tgi",
-  "exllamav3",
-  "transformers",
-];
+const OTHER_ENGINES: readonly string[] = ["mistral.rs", "sglang", "tgi", "exllamav3", "transformers"];
 
 export interface PlanRequest {
   readonly model: string;
@@ -111,6 +104,8 @@ export const planRequestSchema = z.strictObject({
       .min(0, { error: "a number from 0 to 1 is wanted" })
       .max(1, { error: "a number from 0 to 1 is wanted" }),
   ),
+  mla: optional(integer(0, 3)),
+  attention_max_batch: optional(integer(0, MAX_BATCH)),
   draft: optional(text("a model")),
   mmproj: optional(text("a file")),
   lora: optional(text("a file")),
@@ -168,6 +163,8 @@ function toRequest(fields: Fields, label: FieldLabel): PlanRequest {
       tensorParallel: fields.tensor_parallel ?? null,
       pipelineParallel: fields.pipeline_parallel ?? null,
       memoryUtilization: fields.memory_utilization ?? null,
+      mla: fields.mla ?? null,
+      attentionMaxBatch: fields.attention_max_batch ?? null,
     },
     promptTokens: fields.prompt_tokens ?? null,
     atContext: fields.at_context ?? null,

@@ -5,6 +5,7 @@ import { askPlan } from "./llama-cpp/ask-plan.ts";
 
 export const ENGINE_TABLE: Readonly<Record<EngineId, Engine>> = {
   "llama.cpp": { id: "llama.cpp", askPlan },
+  "ik_llama.cpp": { id: "ik_llama.cpp", askPlan: null },
   lmstudio: { id: "lmstudio", askPlan },
   ollama: { id: "ollama", askPlan },
   "node-llama-cpp": { id: "node-llama-cpp", askPlan },

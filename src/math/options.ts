@@ -1,7 +1,7 @@
 /** What a person may ask for (contract: options of `plan`, fields of a request) and what an engine resolves it to. */
 import type { GgmlType } from "./ggml-types.ts";
 
-export const ENGINES = ["llama.cpp", "node-llama-cpp", "ollama", "lmstudio", "mlx", "vllm"] as const;
+export const ENGINES = ["llama.cpp", "node-llama-cpp", "ik_llama.cpp", "ollama", "lmstudio", "mlx", "vllm"] as const;
 export type EngineId = (typeof ENGINES)[number];
 
 export const KV_TYPES = [
@@ -48,6 +48,10 @@ export interface PlanOptions {
   readonly pipelineParallel: number | null;
   /** Share of a device's memory that an engine takes for itself, 0 to 1. */
   readonly memoryUtilization: number | null;
+  /** ik_llama.cpp -mla: how latent attention is cached and computed, 0 to 3. */
+  readonly mla: number | null;
+  /** ik_llama.cpp -amb, MiB: how much of attention is computed at a time. */
+  readonly attentionMaxBatch: number | null;
 }
 
 /** llama.cpp `-ot REGEX=BUFFER`: the first match on a tensor's name wins. */
@@ -77,4 +81,6 @@ export const NO_OPTIONS: PlanOptions = {
   tensorParallel: null,
   pipelineParallel: null,
   memoryUtilization: null,
+  mla: null,
+  attentionMaxBatch: null,
 };

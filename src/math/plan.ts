@@ -3,6 +3,7 @@ import type { ModelSpec } from "./model.ts";
 import type { PlanInput } from "./plan-input.ts";
 import { errorResult, plannedResult, type ResultContext, unknownResult } from "./report.ts";
 import type { PlanResult } from "./result.ts";
+import { refuseOwned } from "./runtime/foreign-options.ts";
 import { RUNTIMES } from "./runtime/index.ts";
 import type { EnginePlan } from "./runtime/runtime.ts";
 
@@ -33,7 +34,9 @@ export function planModel(input: PlanInput): Planned {
     return { status: "answered", result: errorResult(context, "usage", typed.message, typed.hint) };
   if (typed.status === "unknown")
     return { status: "answered", result: unknownResult(context, typed.reason, typed.missing) };
-  const plan = runtime.plan(typed.spec, input.options, input.machine, { version });
+  const plan =
+    refuseOwned(input.engine, input.options, runtime.own ?? []) ??
+    runtime.plan(typed.spec, input.options, input.machine, { version });
   if (plan.status === "refused")
     return { status: "answered", result: errorResult(context, "usage", plan.reason, plan.hint) };
   return { status: "planned", model: typed.spec, plan, context };

@@ -19,6 +19,8 @@ const FLAGS = {
   tensorParallel: "--tensor-parallel",
   pipelineParallel: "--pipeline-parallel",
   memoryUtilization: "--memory-utilization",
+  mla: "--mla",
+  attentionMaxBatch: "--attention-max-batch",
 } as const satisfies Partial<Record<keyof PlanOptions, string>>;
 
 export type ForeignOption = keyof typeof FLAGS;
@@ -33,6 +35,18 @@ const NEUTRAL: Partial<Record<ForeignOption, readonly unknown[]>> = {
   tensorParallel: [1],
   pipelineParallel: [1],
 };
+
+/** Options that only engines have which name them as their own. */
+const OWNED: readonly ForeignOption[] = ["mla", "attentionMaxBatch"];
+
+/** Refuses what belongs to other engines alone, wherever a plan is made. */
+export function refuseOwned(engine: string, asked: PlanOptions, own: readonly ForeignOption[]): EngineRefusal | null {
+  return refuseForeign(
+    engine,
+    asked,
+    OWNED.filter((option) => !own.includes(option)),
+  );
+}
 
 /**
  * The first option that was said and that the engine does not have.

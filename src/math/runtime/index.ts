@@ -1,4 +1,5 @@
 import type { EngineId } from "../options.ts";
+import { IK_LLAMA_CPP } from "./ik-llama-cpp/index.ts";
 import { LLAMA_CPP } from "./llama-cpp/index.ts";
 import { LM_STUDIO } from "./lmstudio/index.ts";
 import { MLX } from "./mlx/index.ts";
@@ -10,6 +11,7 @@ import { VLLM } from "./vllm/index.ts";
 /** Every engine whose memory is modelled. A forgotten row does not compile. */
 export const RUNTIMES = {
   "llama.cpp": LLAMA_CPP,
+  "ik_llama.cpp": IK_LLAMA_CPP,
   lmstudio: LM_STUDIO,
   ollama: OLLAMA,
   "node-llama-cpp": NODE_LLAMA_CPP,

@@ -4,6 +4,7 @@ import type { ModelSpec } from "../model.ts";
 import type { EngineId, PlanOptions } from "../options.ts";
 import type { PlanSubject, WeightsChoice } from "../plan-input.ts";
 import type { Basis, OptionValue, Part } from "../result.ts";
+import type { ForeignOption } from "./foreign-options.ts";
 
 export const PARTS = [
   "weights_bytes",
@@ -104,6 +105,8 @@ export interface Runtime extends RuntimeWeights {
   readonly versions: readonly string[];
   /** Whether this version's rules are known, for an engine that knows more of them than it lists. Left out: those listed. */
   readonly knows?: (version: string) => boolean;
+  /** Options that few engines have and this one does. */
+  readonly own?: readonly ForeignOption[];
   /** One sentence: what this engine does otherwise than the others with this model's memory. For a comparison. */
   readonly difference: (model: ModelSpec) => string;
   /**

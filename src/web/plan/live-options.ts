@@ -29,6 +29,8 @@ const SEQUENCES: Range = { field: "sequences", low: 1, high: 4096 };
 const UBATCH: Range = { field: "ubatch", low: 1, high: 2 ** 20 };
 const BATCH: Range = { field: "batch", low: 1, high: 2 ** 20 };
 const CPU_MOE: Range = { field: "cpu_moe_layers", low: 0, high: 100_000 };
+const LATENT_MODE: Range = { field: "mla", low: 0, high: 3 };
+const ATTENTION_BATCH: Range = { field: "attention_max_batch", low: 0, high: 2 ** 20 };
 const TENSOR_PARALLEL: Range = { field: "tensor_parallel", low: 1, high: 1024 };
 const PIPELINE_PARALLEL: Range = { field: "pipeline_parallel", low: 1, high: 1024 };
 const GPU_LAYERS: Range = { field: "gpu_layers", low: 0, high: 100_000 };
@@ -73,6 +75,8 @@ export function liveOptions(
         tensorParallel: integer(form, TENSOR_PARALLEL),
         pipelineParallel: integer(form, PIPELINE_PARALLEL),
         memoryUtilization: share(form, "memory_utilization"),
+        mla: integer(form, LATENT_MODE),
+        attentionMaxBatch: integer(form, ATTENTION_BATCH),
       },
     };
   } catch (error) {

@@ -9,6 +9,7 @@ const LOADERS = {
   "llama.cpp": async () => (await import("../../math/runtime/llama-cpp/index.ts")).LLAMA_CPP,
   lmstudio: async () => (await import("../../math/runtime/lmstudio/index.ts")).LM_STUDIO,
   ollama: async () => (await import("../../math/runtime/ollama/index.ts")).OLLAMA,
+  "ik_llama.cpp": async () => (await import("../../math/runtime/ik-llama-cpp/index.ts")).IK_LLAMA_CPP,
   "node-llama-cpp": async () => (await import("../../math/runtime/node-llama-cpp/index.ts")).NODE_LLAMA_CPP,
   vllm: async () => (await import("../../math/runtime/vllm/index.ts")).VLLM,
 } as const satisfies Record<EngineId, () => Promise<Runtime>>;

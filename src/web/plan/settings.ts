@@ -270,6 +270,8 @@ const HIDDEN_FIELDS = [
   "tensor_parallel",
   "pipeline_parallel",
   "memory_utilization",
+  "mla",
+  "attention_max_batch",
 ];
 
 /** Fields of the request without a control of their own stay in the address. */

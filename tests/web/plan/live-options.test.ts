@@ -39,6 +39,8 @@ const forms = fc
     tensor_parallel: maybe(number(0, 2000)),
     pipeline_parallel: maybe(number(0, 2000)),
     memory_utilization: maybe(fc.constantFrom("0.9", "1", "0", "1.01", "-0.5", ".9", "most")),
+    mla: maybe(number(-1, 5)),
+    attention_max_batch: maybe(number(-1, 4000)),
   })
   .map((form) =>
     Object.fromEntries([["model", "acme/zed"], ...Object.entries(form).filter(([, value]) => value !== "")]),

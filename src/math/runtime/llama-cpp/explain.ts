@@ -12,6 +12,7 @@ export function explainLoad(prepared: Prepared, load: Totals): readonly string[]
     ...explainStates(prepared, load),
     ...explainComputeBuffers(prepared, load),
     `Output: 4 B × ${sequencesOf(load.options.sequences)} × ${formatInteger(prepared.model.vocabularySize)} logits = ${formatBytes(load.output[prepared.hostSlot] ?? 0)} (exact)`,
+    ...prepared.beside.flatMap((one, i) => load.beside.slice(i, i + 1).map(one.explain)),
     ...explainOverhead(prepared, load),
   ];
 }

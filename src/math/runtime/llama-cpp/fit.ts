@@ -8,7 +8,7 @@ import { largest } from "../search.ts";
 import { hostExpertsOverride } from "./host-experts.ts";
 import { spare, totals } from "./memory.ts";
 import { offloadableLayers } from "./placement.ts";
-import { prepare } from "./prepare.ts";
+import type { Ready } from "./solve.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
 /** The build that --fit came with; older ones offload as many whole layers as they are told to. */
@@ -37,13 +37,13 @@ export function mayFit(options: LlamaCppOptions): boolean {
  * pipelining on, and with it the buffers of those filled before grow into the margin.
  * splitMode none counts as one accelerator.
  */
-export function fitLayers(model: ModelSpec, options: LlamaCppOptions, machine: Machine): LlamaCppOptions {
+export function fitLayers(model: ModelSpec, options: LlamaCppOptions, machine: Machine, ready: Ready): LlamaCppOptions {
   const count = options.splitMode === "none" ? 1 : machine.accelerators.length;
   const all = offloadableLayers(model);
   const moe = model.layers.some((layer) => layer.feedForward.kind === "moe");
   let shares: Share[] = Array.from({ length: count }, () => ({ layers: 0, withoutExperts: 0 }));
   const good = (tried: readonly Share[]): boolean => {
-    const prepared = prepare(model, optionsOf(model, options, tried), machine);
+    const prepared = ready(optionsOf(model, options, tried));
     const left = spare(prepared, totals(prepared, options.context, options.sequences));
     return left.slice(0, machine.accelerators.length).every((bytes) => bytes === null || bytes >= 0);
   };

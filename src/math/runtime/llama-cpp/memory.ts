@@ -1,9 +1,11 @@
 import { plannableBytes } from "../../machine.ts";
 import { pad } from "../../units.ts";
 import { OVERHEAD } from "./allocation.ts";
+import { addTo, type BesideLoad } from "./beside.ts";
 import type { CacheGroup, StateGroup } from "./cache-groups.ts";
 import { shapeCaches } from "./caches.ts";
 import { computeBuffers } from "./compute/buffers.ts";
+import { withEarlyLeaves } from "./compute/early-leaves.ts";
 import type { Prepared } from "./prepare.ts";
 import { outputRows } from "./resolve.ts";
 import type { CacheShape, LlamaCppOptions } from "./types.ts";
@@ -19,6 +21,10 @@ export interface Totals {
   readonly overhead: Float64Array;
   /** Weights and all of the above. */
   readonly total: Float64Array;
+  /** Compute buffers of the model alone, by slot. */
+  readonly buffers: readonly number[];
+  /** What lies beside the model, in the order of Prepared.beside; counted in all of the above. */
+  readonly beside: readonly BesideLoad[];
 }
 
 /**
@@ -56,7 +62,8 @@ export function totals(prepared: Prepared, context: number, sequences: number): 
   const options = atLoad(prepared.options, context, sequences);
   const shape = shapeCaches(options, context, sequences);
   const { model, placement, machine } = prepared;
-  const buffers = computeBuffers(model, options, shape, placement, machine.accelerators);
+  const computed = computeBuffers(model, options, shape, placement, machine.accelerators);
+  const buffers = withEarlyLeaves(computed, model, shape, placement);
   return totalsWith(prepared, options, shape, [...buffers.devices, buffers.host]);
 }
 
@@ -88,6 +95,13 @@ export function totalsWith(
   }
   compute[hostSlot] = buffers[hostSlot] ?? 0;
   output[hostSlot] = outputBytes(model.vocabularySize, options.rules.logits === "n_batch" ? options.batch : sequences);
+  const beside = prepared.beside.map((one) => one.at(prepared, options, shape, buffers));
+  for (const load of beside) {
+    addTo(kv, load.kv);
+    addTo(state, load.state);
+    addTo(compute, load.compute);
+    addTo(output, load.output);
+  }
   for (let i = 0; i < n; i++) {
     total[i] =
       (prepared.weights[i] ?? 0) +
@@ -97,7 +111,7 @@ export function totalsWith(
       (output[i] ?? 0) +
       (overhead[i] ?? 0);
   }
-  return { options, shape, kv, state, compute, output, overhead, total };
+  return { options, shape, kv, state, compute, output, overhead, total, buffers, beside };
 }
 
 /** The options as they stand at this load. */

@@ -3,15 +3,17 @@ import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
 import type { Basis, OptionValue, Part } from "../../result.ts";
 import type { EngineLayers, EnginePlan, EngineRefusal, Loading, PartColumns } from "../runtime.ts";
+import { type Beside, withBeside } from "./beside.ts";
 import { type CommandModel, llamaCommand } from "./command.ts";
 import { explainLoad } from "./explain.ts";
 import { fitLayers, mayFit } from "./fit.ts";
+import { refuseForkTypes } from "./fork-types.ts";
 import { cacheBytes, layerColumns, spare, type Totals, totals } from "./memory.ts";
 import { modelAtBuild } from "./older-latent.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { loadRange } from "./range.ts";
 import { resolveOptions } from "./resolve.ts";
-import { rulesOf } from "./rules.ts";
+import { type LlamaCppRules, rulesOf } from "./rules.ts";
 import { largestContext, mostGpuLayers, mostSequences } from "./solve.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
@@ -26,7 +28,15 @@ export function optionsOfPlan(plan: EnginePlan): LlamaCppOptions | null {
 export interface Front {
   /** Whether it leaves the layout to --fit; otherwise whole layers are offloaded as they fit. */
   readonly fits: boolean;
+  /** Whether it reads the types that only ik_llama.cpp has. */
+  readonly forkTypes?: true;
+  /** Options of its own, as they are shown. */
+  readonly options?: Readonly<Record<string, OptionValue>>;
+  /** Of its own memory; left out: llama.cpp's at the version. */
+  readonly rules?: LlamaCppRules;
   readonly warnings: readonly string[];
+  /** What its loads take beside llama.cpp's; the same question gives the same list. */
+  readonly beside?: (model: ModelSpec, options: LlamaCppOptions, machine: Machine) => readonly Beside[];
   readonly command: (options: LlamaCppOptions, model: CommandModel, weights: string) => string;
 }
 
@@ -38,21 +48,25 @@ export function planLlamaCpp(
   { version }: Loading = { version: null },
   front: Front | null = null,
 ): EnginePlan | EngineRefusal {
-  const rules = rulesOf(version);
+  const rules = front?.rules ?? rulesOf(version);
   if (rules === null) throw new RangeError(`Cannot plan for llama.cpp ${version}: its rules are not known`);
+  const foreign = front?.forkTypes === true ? null : refuseForkTypes(typed);
+  if (foreign !== null) return foreign;
   const model = modelAtBuild(typed, rules);
   const resolution = resolveOptions(model, asked, machine, rules);
   if (resolution.status === "refused") return resolution;
   let options = resolution.options;
-  let prepared = prepare(model, options, machine);
+  const beside = front?.beside?.(model, options, machine) ?? [];
+  const ready = (changed: LlamaCppOptions): Prepared => withBeside(prepare(model, changed, machine), beside);
+  let prepared = ready(options);
   let load = totals(prepared, options.context, options.sequences);
   let left = spare(prepared, load);
   if (resolution.autoGpuLayers && left.some((bytes) => bytes !== null && bytes < 0)) {
     options =
       front?.fits !== false && mayFit(options)
-        ? fitLayers(model, options, machine)
-        : { ...options, gpuLayers: mostGpuLayers(model, options, machine) ?? 0 };
-    prepared = prepare(model, options, machine);
+        ? fitLayers(model, options, machine, ready)
+        : { ...options, gpuLayers: mostGpuLayers(model, options, machine, ready) ?? 0 };
+    prepared = ready(options);
     load = totals(prepared, options.context, options.sequences);
     left = spare(prepared, load);
   }
@@ -60,7 +74,7 @@ export function planLlamaCpp(
   let layers: EngineLayers | null = null;
   const plan: EnginePlan = {
     status: "planned",
-    options: describeOptions(options, load),
+    options: { ...describeOptions(options, load), ...front?.options },
     slots: prepared.slots,
     parts: partColumns(prepared, load),
     total: load.total,
@@ -79,7 +93,7 @@ export function planLlamaCpp(
       maxContext: largestContext(prepared),
       maxSequences: mostSequences(prepared),
       // Left to us, the plan has as many as fit already.
-      gpuLayers: resolution.autoGpuLayers ? options.gpuLayers : mostGpuLayers(model, options, machine),
+      gpuLayers: resolution.autoGpuLayers ? options.gpuLayers : mostGpuLayers(model, options, machine, ready),
     }),
     at: (context) => {
       const there = totals(prepared, context, options.sequences);

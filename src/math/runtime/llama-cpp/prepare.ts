@@ -3,6 +3,7 @@ import type { ModelSpec, TensorSpec } from "../../model.ts";
 import { type AllocationRule, allocatedBytes, sizeWeights } from "../../parts/weights.ts";
 import { outsidePlace } from "../../parts/weights-place.ts";
 import { ALLOCATION } from "./allocation.ts";
+import type { Beside } from "./beside.ts";
 import { type CacheGroup, groupCaches, groupStates, type StateGroup } from "./cache-groups.ts";
 import { hostExpertLayers } from "./host-experts.ts";
 import { type CompiledOverride, compileOverrides, overriddenSlot } from "./overrides.ts";
@@ -36,6 +37,8 @@ export interface Prepared {
   readonly layerStates: readonly (readonly number[])[];
   /** Limits that were found before (solve.ts), of this placement. */
   readonly known: Map<string, number | null>;
+  /** What the load takes beside the model. */
+  readonly beside: readonly Beside[];
 }
 
 const kept = new WeakMap<ModelSpec, WeakMap<Machine, Map<string, Prepared>>>();
@@ -137,6 +140,7 @@ function place(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Pr
     states: states.groups,
     layerStates: states.byLayer,
     known: new Map(),
+    beside: [],
   };
 }
 

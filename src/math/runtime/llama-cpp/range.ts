@@ -26,7 +26,7 @@ const ALIKE = { low: 1, high: 1 };
  */
 export function loadRange(prepared: Prepared, load: Totals): { readonly low: number; readonly high: number } {
   const { model, placement, machine, hostSlot } = prepared;
-  const mid = { devices: Array.from(load.compute.subarray(0, hostSlot)), host: load.compute[hostSlot] ?? 0 };
+  const mid = { devices: load.buffers.slice(0, hostSlot), host: load.buffers[hostSlot] ?? 0 };
   const range = computeRange(model, load.options, load.shape, placement, machine.accelerators, mid);
   const weightsBand = model.weights?.basis === "exact" ? 0 : WEIGHTS_BAND;
   const older = load.options.rules.build < NEWEST_RULES.build;
@@ -34,7 +34,7 @@ export function loadRange(prepared: Prepared, load: Totals): { readonly low: num
   let low = 0;
   let high = 0;
   for (let i = 0; i < prepared.slots.length; i++) {
-    const compute = load.compute[i] ?? 0;
+    const compute = load.buffers[i] ?? 0;
     const off = older ? (i === hostSlot ? OLDER_BUILDS.host : device) : ALIKE;
     const least = off.low * (i === hostSlot ? range.low.host : (range.low.devices[i] ?? compute));
     const most = off.high * (i === hostSlot ? range.high.host : (range.high.devices[i] ?? compute));
@@ -44,6 +44,11 @@ export function loadRange(prepared: Prepared, load: Totals): { readonly low: num
     const driver = (load.overhead[i] ?? 0) > 0 ? OVERHEAD[backend] : { low: 0, mid: 0, high: 0 };
     low += fixed + least - weights - (driver.mid - driver.low);
     high += fixed + most + weights + (driver.high - driver.mid);
+  }
+  for (const beside of load.beside) {
+    const compute = beside.compute?.reduce((sum, bytes) => sum + bytes, 0) ?? 0;
+    low -= compute * (1 - beside.low);
+    high += compute * (beside.high - 1);
   }
   return { low: Math.round(low), high: Math.round(high) };
 }

@@ -4,8 +4,11 @@ import { largest } from "../search.ts";
 import { CELL_PADDING, MAX_SEQUENCES, shapeCaches } from "./caches.ts";
 import { atLoad, fits, spare, totals, totalsWith } from "./memory.ts";
 import { offloadableLayers } from "./placement.ts";
-import { type Prepared, prepare } from "./prepare.ts";
+import type { Prepared } from "./prepare.ts";
 import type { LlamaCppOptions } from "./types.ts";
+
+/** Prepares the model with other options, and with all that lies beside it. */
+export type Ready = (options: LlamaCppOptions) => Prepared;
 
 /**
  * The longest context that fits with everything else as it is, up to what the model was trained for; a whole number of
@@ -58,8 +61,8 @@ function findSequences(prepared: Prepared, context: number): number | null {
   if (!fits(prepared, least)) return null;
   const most = totals(prepared, context, MAX_SEQUENCES);
   if (fits(prepared, most)) return MAX_SEQUENCES;
-  const one = least.compute;
-  const all = most.compute;
+  const one = least.buffers;
+  const all = most.buffers;
   const exact = (sequences: number): boolean => fits(prepared, totals(prepared, context, sequences));
   const near = (sequences: number): boolean => {
     const options = atLoad(prepared.options, context, sequences);
@@ -80,11 +83,16 @@ function findSequences(prepared: Prepared, context: number): number | null {
  * n_gpu_layers: the most whose share fits the accelerators at this context; what is left lies in system memory, whether
  * or not that is large enough. null: no accelerator.
  */
-export function mostGpuLayers(model: ModelSpec, options: LlamaCppOptions, machine: Machine): number | null {
+export function mostGpuLayers(
+  model: ModelSpec,
+  options: LlamaCppOptions,
+  machine: Machine,
+  ready: Ready,
+): number | null {
   const accelerators = machine.accelerators.length;
   if (accelerators === 0) return null;
   const good = (gpuLayers: number): boolean => {
-    const prepared = prepare(model, { ...options, gpuLayers }, machine);
+    const prepared = ready({ ...options, gpuLayers });
     const left = spare(prepared, totals(prepared, options.context, options.sequences));
     // With one memory for both, moving a layer to the host frees nothing: only the accelerator's own limit counts here.
     return left.slice(0, accelerators).every((bytes) => bytes === null || bytes >= 0);

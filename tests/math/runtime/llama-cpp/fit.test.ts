@@ -18,7 +18,7 @@ const moe = modelOf("qwen3-30b-a3b");
 function fitted(model: ModelSpec, machine: Machine, context = 8192): LlamaCppOptions {
   const resolution = resolveOptions(model, { ...NO_OPTIONS, context }, machine);
   if (resolution.status !== "ok") throw new Error(resolution.reason);
-  return fitLayers(model, resolution.options, machine);
+  return fitLayers(model, resolution.options, machine, (options) => prepare(model, options, machine));
 }
 
 function fits(model: ModelSpec, options: LlamaCppOptions, machine: Machine): boolean {

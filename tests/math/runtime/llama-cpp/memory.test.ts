@@ -194,7 +194,7 @@ describe("solvers", () => {
 
   test("too small for one layer: nothing is offloaded, nothing fits", () => {
     const tiny = machineOf([device("a", 1)]);
-    expect(mostGpuLayers(llama, prepared(llama, tiny).options, tiny)).toBe(0);
+    expect(mostGpuLayers(llama, prepared(llama, tiny).options, tiny, (o) => prepare(llama, o, tiny))).toBe(0);
     expect(largestContext(prepared(llama, tiny, { gpuLayers: "all" }))).toBeNull();
   });
 });
