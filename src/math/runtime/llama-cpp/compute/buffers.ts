@@ -22,9 +22,10 @@ import { type CacheShape, type ComputeBuffers, HOST, type LlamaCppOptions, type 
 import { assemble, type Site } from "./assembly.ts";
 import { type BufferRule, bufferRule } from "./backends.ts";
 import { StepParts } from "./decoder.ts";
-import { layerKinds } from "./kinds.ts";
+import { layerKinds, layerTypes } from "./kinds.ts";
 import { peakBytes } from "./peak.ts";
-import { compile, type Program } from "./program.ts";
+import { keepPeriods } from "./periods.ts";
+import { compile, compileKept, type Program } from "./program.ts";
 import { schedule } from "./schedule.ts";
 import type { Step } from "./step.ts";
 
@@ -88,7 +89,7 @@ const KEPT_PER_PLACEMENT = 512;
 
 const NO_SCRATCH = { scratch: "none" } as const;
 
-/** One placement has one of these as a rule: what else shapes the graph was chosen together with it. */
+/** What else shapes the graph, chosen together with a placement as a rule. */
 interface Kept {
   readonly accelerators: readonly Device[];
   readonly flashAttention: boolean;
@@ -97,23 +98,33 @@ interface Kept {
   readonly byLengths: Map<number, Programs>;
 }
 
-const kept = new WeakMap<ModelSpec, WeakMap<Placement, Kept[]>>();
+/** Placements of a model whose programs are kept for other machines, too: cards of one kind differ in their size alone. */
+const KEPT_PLACEMENTS = 96;
+
+interface KeptModel {
+  readonly byPlacement: WeakMap<Placement, Kept[]>;
+  /** By what a placement says, oldest first. */
+  readonly byContent: Map<string, Map<number, Programs>>;
+}
+
+const kept = new WeakMap<ModelSpec, KeptModel>();
 
 function keptFor(
   model: ModelSpec,
-  { flashAttention, kvTypeK, kvTypeV }: LlamaCppOptions,
+  options: LlamaCppOptions,
   placement: Placement,
   accelerators: readonly Device[],
 ): Map<number, Programs> {
-  let byPlacement = kept.get(model);
-  if (byPlacement === undefined) {
-    byPlacement = new WeakMap();
-    kept.set(model, byPlacement);
+  const { flashAttention, kvTypeK, kvTypeV } = options;
+  let ofModel = kept.get(model);
+  if (ofModel === undefined) {
+    ofModel = { byPlacement: new WeakMap(), byContent: new Map() };
+    kept.set(model, ofModel);
   }
-  let list = byPlacement.get(placement);
+  let list = ofModel.byPlacement.get(placement);
   if (list === undefined) {
     list = [];
-    byPlacement.set(placement, list);
+    ofModel.byPlacement.set(placement, list);
   }
   for (const entry of list) {
     if (
@@ -125,9 +136,30 @@ function keptFor(
       return entry.byLengths;
     }
   }
-  const byLengths = new Map<number, Programs>();
+  const byLengths = sharedFor(ofModel.byContent, contentOf(options, placement, accelerators));
   list.push({ accelerators, flashAttention, kvTypeK, kvTypeV, byLengths });
   return byLengths;
+}
+
+function sharedFor(byContent: KeptModel["byContent"], content: string): Map<number, Programs> {
+  const known = byContent.get(content) ?? new Map<number, Programs>();
+  byContent.delete(content);
+  byContent.set(content, known);
+  for (const oldest of byContent.keys()) {
+    if (byContent.size <= KEPT_PLACEMENTS) break;
+    byContent.delete(oldest);
+  }
+  return known;
+}
+
+/** All that shapes a graph but its lengths. */
+function contentOf(
+  { flashAttention, kvTypeK, kvTypeV }: LlamaCppOptions,
+  { layerDevice, outputDevice, expertsOnHost, pipelined, allOffloaded }: Placement,
+  accelerators: readonly Device[],
+): string {
+  const backends = accelerators.map(({ backend }) => backend);
+  return `${backends} ${flashAttention} ${kvTypeK} ${kvTypeV} ${layerDevice} ${outputDevice} ${expertsOnHost} ${pipelined} ${allOffloaded}`;
 }
 
 /** A step's tokens (at most 2^20), its outputs, its sequences (at most 256) and two flags in one number: 20 + 21 + 9 + 2 bits are exact in a float. */
@@ -180,11 +212,21 @@ export function makePrograms(
       kvTypeV: options.kvTypeV,
     };
     const parts = partsOf(model, step);
-    const assembly = assemble(parts.shared, sitesOf(model, parts, placement, rules.length - 1), rules.length);
-    const tied = step.tokens < 32 || placement.allOffloaded;
-    return compile(
-      schedule(assembly, { rules, pipelined: placement.pipelined, tied }),
-      rules.map((rule) => rule.alignment),
+    const sites = sitesOf(model, parts, placement, rules.length - 1);
+    const machinery = { rules, pipelined: placement.pipelined, tied: step.tokens < 32 || placement.allOffloaded };
+    const alignments = rules.map((rule) => rule.alignment);
+    const scheduled = (some: readonly Site[]) => schedule(assemble(parts.shared, some, rules.length), machinery);
+    const every = once(() => compile(scheduled(sites), alignments));
+    const signatures = signaturesOf(model, sites, rules.length - 1);
+    const kept = (times: 1 | 2, fuller: () => readonly Program[]): readonly Program[] => {
+      const { layers, seams } = keepPeriods(signatures, times);
+      if (seams.length === 0) return fuller();
+      const some = [0, ...layers.map((layer) => layer + 1), sites.length - 1].flatMap((site) => sites[site] ?? []);
+      return compileKept(scheduled(some), alignments, seams, fuller) ?? fuller();
+    };
+    return kept(
+      1,
+      once(() => kept(2, every)),
     );
   };
   return {
@@ -212,6 +254,29 @@ function partsOf(model: ModelSpec, step: Step): StepParts {
     bySteps.set(key, parts);
   }
   return parts;
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+/** By layer: what a schedule sees of it. The types of weights count where they may be copied to an accelerator. */
+function signaturesOf(model: ModelSpec, sites: readonly Site[], host: number): readonly string[] {
+  const types = layerTypes(model);
+  const numbers = new Map<Site["part"], number>();
+  return sites.slice(1, -1).map(({ part, devices }, i) => {
+    let number = numbers.get(part);
+    if (number === undefined) {
+      number = numbers.size;
+      numbers.set(part, number);
+    }
+    const copied = host > 0 && (devices[0] === host || devices[1] === host);
+    return `${number} ${devices} ${copied ? types[i] : ""}`;
+  });
 }
 
 function sitesOf(

@@ -12,6 +12,8 @@ export interface Copy {
   readonly part: Part;
   /** Which of the part's sources asks for it. */
   readonly source: number;
+  /** Number of the site that asks for it. */
+  readonly site: number;
   /** Of the part that asked for it; null: of none. */
   readonly layer: LayerSpec | null;
   readonly device: number;

@@ -17,6 +17,24 @@ export function layerKinds(model: ModelSpec): Int32Array {
   return made;
 }
 
+const knownTypes = new WeakMap<ModelSpec, Int32Array>();
+
+/** By layer: a number that it shares with all layers that have the same tensors of the same types and shapes. */
+export function layerTypes(model: ModelSpec): Int32Array {
+  const before = knownTypes.get(model);
+  if (before !== undefined) return before;
+  const numbers = new Map<string, number>();
+  const made = Int32Array.from(model.layers, (layer) => {
+    const tensors = layer.tensors.map((tensor) => `${localName(layer, tensor)} ${tensor.type} ${tensor.shape}`);
+    const key = tensors.sort().join();
+    const number = numbers.get(key) ?? numbers.size;
+    numbers.set(key, number);
+    return number;
+  });
+  knownTypes.set(model, made);
+  return made;
+}
+
 function sameTensors(a: LayerSpec, b: LayerSpec): boolean {
   if (a.tensors.length !== b.tensors.length) return false;
   // Files have alike layers' tensors in the same order as a rule.

@@ -5,51 +5,13 @@
  * @source ggml/src/ggml-alloc.c ggml_dyn_tallocr_alloc, ggml_dyn_tallocr_free_bytes at llama.cpp v0.5.0
  */
 import { CELL_PADDING } from "../caches.ts";
+import { Lines, sameLine } from "./lines.ts";
 import type { Piece } from "./pieces.ts";
-import type { Program } from "./program.ts";
+import type { Program, ProgramSeam } from "./program.ts";
 import { type Described, describe } from "./tensor.ts";
 
 const MAX_BLOCKS = 256;
 const ENDLESS = 2 ** 52;
-
-/** A quantity at the length that is run, and what it is made of: value = base + slope x cells. */
-class Lines {
-  value: Float64Array;
-  base: Float64Array;
-  slope: Float64Array;
-
-  constructor(length: number) {
-    this.value = new Float64Array(length);
-    this.base = new Float64Array(length);
-    this.slope = new Float64Array(length);
-  }
-
-  copy(to: number, from: number): void {
-    this.value[to] = this.value[from] as number;
-    this.base[to] = this.base[from] as number;
-    this.slope[to] = this.slope[from] as number;
-  }
-
-  copyFrom(to: number, other: Lines, from: number): void {
-    this.value[to] = other.value[from] as number;
-    this.base[to] = other.base[from] as number;
-    this.slope[to] = other.slope[from] as number;
-  }
-
-  /** this[to] += sign x other[from] */
-  add(to: number, other: Lines, from: number, sign: 1 | -1): void {
-    this.value[to] = (this.value[to] as number) + sign * (other.value[from] as number);
-    this.base[to] = (this.base[to] as number) + sign * (other.base[from] as number);
-    this.slope[to] = (this.slope[to] as number) + sign * (other.slope[from] as number);
-  }
-
-  grow(length: number): void {
-    if (length <= this.value.length) return;
-    this.value = new Float64Array(2 * length);
-    this.base = new Float64Array(2 * length);
-    this.slope = new Float64Array(2 * length);
-  }
-}
 
 const offsets = new Lines(MAX_BLOCKS);
 const sizes = new Lines(MAX_BLOCKS);
@@ -72,7 +34,11 @@ export function peakBytes(program: Program, full: number, window: number): numbe
   const line = full === window ? TOGETHER : window;
   const known = program.pieces.find(line, full);
   if (known !== null) return known.base + known.slope * full;
-  const piece = run(program, full, window);
+  let piece = run(program, full, window);
+  for (let more = program; piece === null; ) {
+    more = fuller(more);
+    piece = run(more, full, window);
+  }
   program.pieces.keep(line, piece);
   return piece.base + piece.slope * full;
 }
@@ -89,9 +55,11 @@ export function aliveAtPeak(
   window: number,
 ): { readonly peak: number; readonly alive: readonly Alive[]; readonly last: Described | null } {
   let at = -1;
-  const { base, slope } = run(program, full, window, (event) => {
+  const piece = run(program, full, window, (event) => {
     at = event;
   });
+  if (piece === null) return aliveAtPeak(fuller(program), full, window);
+  const { base, slope } = piece;
   const slots = new Set<number>();
   for (const event of program.events.subarray(0, at + 1)) {
     if (event >= 0) slots.add(event);
@@ -105,6 +73,12 @@ export function aliveAtPeak(
   }
   const last = program.events[at];
   return { peak: base + slope * full, alive, last: last === undefined ? null : ownerOf(program, last) };
+}
+
+/** The layers left out at a seam do not repeat what was kept, at these lengths at least: with more of them. */
+function fuller({ fuller: more }: Program): Program {
+  if (more === null) throw new RangeError("A program with every layer has no seam");
+  return more();
 }
 
 function ownerOf({ owners, schedule }: Program, slot: number): Described {
@@ -133,8 +107,13 @@ function priceSizes({ sizes: list, alignment }: Program, full: number, window: n
  * Taking: the smallest free block that is large enough, the last, endless one only when no other is; of equals the later.
  * Giving back: joined with the free neighbours. The peak is the highest end of a block.
  */
-function run(program: Program, full: number, window: number, watch: ((event: number) => void) | null = null): Piece {
-  const { events, sizeOf } = program;
+function run(
+  program: Program,
+  full: number,
+  window: number,
+  watch: ((event: number) => void) | null = null,
+): Piece | null {
+  const { events, sizeOf, seams } = program;
   priceSizes(program, full, window);
   places.grow(sizeOf.length);
   let blocks = 1;
@@ -144,7 +123,22 @@ function run(program: Program, full: number, window: number, watch: ((event: num
   let peak = 0;
   let base = 0;
   let slope = 0;
-  for (let e = 0; e < events.length; e++) {
+  let seam = 0;
+  let next = seams[0]?.first ?? -1;
+  let looking = false;
+  for (let e = 0; e <= events.length; e++) {
+    while (e === next) {
+      const { second, slots } = seams[seam] as ProgramSeam;
+      if (looking) {
+        if (!isAsBefore(blocks, slots)) return null;
+        next = seams[++seam]?.first ?? -1;
+      } else {
+        remember(blocks);
+        next = second;
+      }
+      looking = !looking;
+    }
+    if (e === events.length) break;
     const event = events[e] as number;
     if (event < 0) {
       blocks = giveBack(~event, sizeOf[~event] as number, blocks);
@@ -173,6 +167,31 @@ function run(program: Program, full: number, window: number, watch: ((event: num
     }
   }
   return { low, high, base, slope };
+}
+
+/** The free blocks at a seam's first place. */
+const beforeOffsets = new Lines(MAX_BLOCKS);
+const beforeSizes = new Lines(MAX_BLOCKS);
+let beforeBlocks = 0;
+
+function remember(blocks: number): void {
+  beforeBlocks = blocks;
+  for (let i = 0; i < blocks; i++) {
+    beforeOffsets.copyFrom(i, offsets, i);
+    beforeSizes.copyFrom(i, sizes, i);
+  }
+}
+
+/** Whether the same is free, and what is alive lies where its counterpart lay: at this length, and as lines. */
+function isAsBefore(blocks: number, slots: Int32Array): boolean {
+  if (blocks !== beforeBlocks) return false;
+  for (let i = 0; i < blocks; i++) {
+    if (!sameLine(offsets, i, beforeOffsets, i) || !sameLine(sizes, i, beforeSizes, i)) return false;
+  }
+  for (let i = 0; i < slots.length; i += 2) {
+    if (!sameLine(places, slots[i] as number, places, slots[i + 1] as number)) return false;
+  }
+  return true;
 }
 
 /** The block for a size, and the lengths for which it stays that one; that it holds the size is kept by what is left of it. */
@@ -217,26 +236,31 @@ function keepEqual(slope: number, here: number): void {
   high = here;
 }
 
+/**
+ * As llama.cpp gives back: joined with the first block in its list that it touches, and with that one's neighbour in the
+ * list. A tensor of no bytes leaves an empty block behind, maybe inside a free one; from then on the list may be out of
+ * order, and blocks that touch stay apart.
+ */
 function giveBack(slot: number, size: number, blocks: number): number {
   const offset = places.value[slot] as number;
   const end = offset + (wanted.value[size] as number);
   let at = 0;
-  while (at < blocks && (offsets.value[at] as number) < offset) at++;
-  const before = at > 0 && (offsets.value[at - 1] as number) + (sizes.value[at - 1] as number) === offset;
-  const after = at < blocks && end === offsets.value[at];
-  if (before && after) {
-    sizes.add(at - 1, wanted, size, 1);
-    sizes.add(at - 1, sizes, at, 1);
-    return closeGap(at, blocks);
-  }
-  if (before) {
-    sizes.add(at - 1, wanted, size, 1);
-    return blocks;
-  }
-  if (after) {
-    offsets.copyFrom(at, places, slot);
-    sizes.add(at, wanted, size, 1);
-    return blocks;
+  for (let i = 0; i < blocks; i++) {
+    const start = offsets.value[i] as number;
+    if (start + (sizes.value[i] as number) === offset) {
+      sizes.add(i, wanted, size, 1);
+      if (i + 1 === blocks || start + (sizes.value[i] as number) !== offsets.value[i + 1]) return blocks;
+      sizes.add(i, sizes, i + 1, 1);
+      return closeGap(i + 1, blocks);
+    }
+    if (end === start) {
+      offsets.copyFrom(i, places, slot);
+      sizes.add(i, wanted, size, 1);
+      if (i === 0 || (offsets.value[i - 1] as number) + (sizes.value[i - 1] as number) !== offset) return blocks;
+      sizes.add(i - 1, sizes, i, 1);
+      return closeGap(i, blocks);
+    }
+    if (at === i && start < offset) at++;
   }
   for (let i = blocks; i > at; i--) {
     offsets.copy(i, i - 1);

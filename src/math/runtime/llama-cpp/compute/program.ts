@@ -5,8 +5,10 @@
  */
 import type { Size } from "./graph.ts";
 import { IN_PLACE, OUTPUT, OWNED } from "./part.ts";
+import type { Seam } from "./periods.ts";
 import { Pieces } from "./pieces.ts";
 import type { Schedule } from "./schedule.ts";
+import { SeamWatch, watchSeams } from "./seams.ts";
 import type { Made } from "./tensor.ts";
 
 /** One device's sequence: i >= 0 takes slot i, ~i gives it back. */
@@ -19,8 +21,23 @@ export interface Program {
   readonly owners: Int32Array;
   readonly schedule: Made;
   readonly alignment: number;
+  readonly seams: readonly ProgramSeam[];
+  /** The program with more layers, for when a seam does not hold; null: this one has all. */
+  readonly fuller: (() => Program) | null;
   /** Pieces of the peak that were met before (peak.ts). */
   readonly pieces: Pieces;
+}
+
+/**
+ * Where layers were left out that would do what the period before them did, if the allocator is in the same state at
+ * `second` as at `first`: the same free blocks, and what is alive in the same places.
+ */
+export interface ProgramSeam {
+  /** Numbers of events: the state is meant before them. */
+  readonly first: number;
+  readonly second: number;
+  /** By pair: the slot that is alive at the first, and what stands for it at the second. */
+  readonly slots: Int32Array;
 }
 
 /**
@@ -28,6 +45,31 @@ export interface Program {
  * @param alignments in bytes, by device
  */
 export function compile(schedule: Schedule, alignments: readonly number[]): readonly Program[] {
+  const programs = build(schedule, alignments, new SeamWatch(schedule, []), null);
+  if (programs === null) throw new RangeError("A schedule of every layer has no seams");
+  return programs;
+}
+
+/**
+ * The same of a schedule in which layers were left out. null: more than the allocator's state ties the periods together.
+ * @param fuller the programs with more layers
+ */
+export function compileKept(
+  schedule: Schedule,
+  alignments: readonly number[],
+  seams: readonly Seam[],
+  fuller: () => readonly Program[],
+): readonly Program[] | null {
+  const watch = watchSeams(schedule, seams);
+  return watch === null ? null : build(schedule, alignments, watch, fuller);
+}
+
+function build(
+  schedule: Schedule,
+  alignments: readonly number[],
+  watch: SeamWatch,
+  fuller: (() => readonly Program[]) | null,
+): readonly Program[] | null {
   const { device, bits, size, leaves, splits, sources, sourcesEnd, copies, assembly } = schedule;
   const { order } = assembly;
   const count = device.length;
@@ -76,12 +118,14 @@ export function compile(schedule: Schedule, alignments: readonly number[]): read
   let from = 0;
   for (let split = 0; split < splits.length; split += 2) {
     for (const end = splits[split] as number; copy < end; copy++) {
+      if (watch.isEarly(copy, node)) return null;
       // The source's memory is needed until here, then the copy's begins.
       release(copies[copy]?.from ?? 0);
       const tensor = assembly.count + copy;
       if (allocated[tensor] === 0) takeSlot(tensor, tensor);
     }
     for (const end = splits[split + 1] as number; node < end; node++) {
+      if (node === watch.next) watch.look(allocated, slots, slotDevice, builders);
       const tensor = order[node] as number;
       const to = sourcesEnd[node] as number;
       const is = bits[tensor] as number;
@@ -99,10 +143,20 @@ export function compile(schedule: Schedule, alignments: readonly number[]): read
       from = to;
     }
   }
-  return builders.map((builder, i) => builder.build(alignments[i] ?? 1));
+  const found = watch.seams(builders.length);
+  if (found === null) return null;
+  return builders.map((builder, i) =>
+    builder.build(alignments[i] ?? 1, found[i] ?? [], fuller === null ? null : () => at(fuller(), i)),
+  );
 }
 
-class ProgramBuilder {
+function at(programs: readonly Program[], device: number): Program {
+  const program = programs[device];
+  if (program === undefined) throw new RangeError(`There is no device ${device}`);
+  return program;
+}
+
+export class ProgramBuilder {
   readonly #schedule: Schedule;
   readonly #events: Int32Array;
   readonly #sizeOf: Int32Array;
@@ -140,7 +194,11 @@ class ProgramBuilder {
     this.#events[this.#eventCount++] = ~slot;
   }
 
-  build(alignment: number): Program {
+  get events(): number {
+    return this.#eventCount;
+  }
+
+  build(alignment: number, seams: readonly ProgramSeam[], fuller: Program["fuller"]): Program {
     const { assembly, copies, size } = this.#schedule;
     return {
       events: this.#events.slice(0, this.#eventCount),
@@ -149,6 +207,8 @@ class ProgramBuilder {
       owners: this.#owners.slice(0, this.#slotCount),
       schedule: { assembly, copies, size },
       alignment,
+      seams,
+      fuller,
       pieces: new Pieces(),
     };
   }

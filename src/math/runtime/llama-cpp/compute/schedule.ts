@@ -30,6 +30,8 @@ export interface Schedule {
   readonly sources: Int32Array;
   /** By node in order: where its sources end. */
   readonly sourcesEnd: Int32Array;
+  /** By site, where it begins: the device of the split, doubled, + 1 where it has copies; what the next cut depends on. */
+  readonly states: Int32Array;
 }
 
 export function schedule(assembly: Assembly, machinery: Machinery): Schedule {
@@ -39,7 +41,7 @@ export function schedule(assembly: Assembly, machinery: Machinery): Schedule {
   for (let r = 0; r < runs.length; r += 3) {
     cutting.run(runs[r] as number, runs[r + 1] as number, runs[r + 2] as number);
   }
-  const { copies, sources, sourcesEnd } = cutting;
+  const { copies, sources, sourcesEnd, states } = cutting;
   const { inputs, leaves } = cutting.leaves();
   const early = new Set(inputs);
   return {
@@ -50,6 +52,7 @@ export function schedule(assembly: Assembly, machinery: Machinery): Schedule {
     splits: cutting.end(),
     sources,
     sourcesEnd,
+    states,
   };
 }
 
@@ -57,6 +60,7 @@ class Cutting {
   readonly copies: Copy[] = [];
   readonly sources: Int32Array;
   readonly sourcesEnd: Int32Array;
+  readonly states: Int32Array;
   readonly #assembly: Assembly;
   readonly #device: Int16Array;
   readonly #pipelined: boolean;
@@ -79,6 +83,7 @@ class Cutting {
     for (const { part } of assembly.sites) sources += part.source.length;
     this.sources = new Int32Array(sources);
     this.sourcesEnd = new Int32Array(assembly.order.length);
+    this.states = new Int32Array(assembly.sites.length);
   }
 
   /** A run of a part's nodes. */
@@ -90,6 +95,7 @@ class Cutting {
     const start = base[k] as number;
     const input = k > 0 ? (result[k - 1] as number) : 0;
     const device = this.#device;
+    if (from === 0) this.states[k] = 2 * this.#splitDevice + (this.copies.length > this.#copiesBefore ? 1 : 0);
     for (let i = from; i < to; i++) {
       const here = device[start + i] as number;
       const begin = first[i] as number;
@@ -160,7 +166,7 @@ class Cutting {
     if (known !== 0) return known;
     const copy = count + this.copies.length;
     table[key] = copy;
-    this.copies.push({ from, part, source: j, layer, device });
+    this.copies.push({ from, part, source: j, site: k, layer, device });
     return copy;
   }
 }
