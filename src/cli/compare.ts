@@ -27,7 +27,7 @@ async function compareOn(
 ): Promise<readonly ComparedRow[]> {
   const rows: ComparedRow[] = [];
   for (const device of devices) {
-    const { input } = await planner.input({ ...request, device }, true);
+    const { input } = await planner.input({ ...request, device }, true, true);
     rows.push(...compareEngines(input, { everyWeights }));
   }
   return rankRows(rows);

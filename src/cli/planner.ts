@@ -1,14 +1,18 @@
 /** Requests → answers. What is costly is kept: opened models and described machines, the latest few of each. */
 import type { Config } from "../config.ts";
+import { AppError } from "../errors.ts";
 import { machineFromText } from "../hardware/machine-from-text.ts";
 import { detectMachine } from "../hardware/probe.ts";
 import { type ModelRef, parseModelRef } from "../hub/model-ref.ts";
 import type { OpenedModel } from "../hub/opened-model.ts";
 import { publishedWeights } from "../math/arch/published.ts";
 import type { Machine } from "../math/machine.ts";
+import { tableOf } from "../math/parts/formats/checkpoint-table.ts";
+import { readCheckpointFormat } from "../math/parts/formats/from-config.ts";
 import { plan } from "../math/plan.ts";
 import type { PlanInput, PlanSubject } from "../math/plan-input.ts";
 import type { PlanResult } from "../math/result.ts";
+import { RUNTIMES } from "../math/runtime/index.ts";
 import type { PlanRequest } from "../request.ts";
 import { createLru } from "./lru.ts";
 
@@ -22,6 +26,8 @@ export interface Planner {
   readonly input: (
     request: PlanRequest,
     summary: boolean,
+    /** For every engine, not for the request's alone: the table of tensors is read whichever that is. */
+    everyEngine?: boolean,
   ) => Promise<{ readonly input: PlanInput; readonly opened: OpenedModel }>;
 }
 
@@ -35,7 +41,10 @@ type Kept<T> = { readonly value: T } | { readonly error: unknown };
 
 interface KeptModel {
   readonly opened: OpenedModel;
+  /** For engines that do not load safetensors. */
   readonly subject: PlanSubject;
+  /** With what the safetensors hold, once an engine that loads them has asked. */
+  whole: PlanSubject | null;
 }
 
 export function createPlanner(sources: Sources): Planner {
@@ -65,7 +74,7 @@ export function createPlanner(sources: Sources): Planner {
 
   async function planAfterLoading(request: PlanRequest, summary: boolean): Promise<PlanResult> {
     const { machine, model } = await load(request);
-    return plan(inputOf(request, model.subject, machine, summary));
+    return plan(inputOf(request, await subjectFor(model, readsSafetensors(request)), machine, summary));
   }
 
   return {
@@ -73,11 +82,15 @@ export function createPlanner(sources: Sources): Planner {
       const machine = machines.get(request.device);
       const model = models.get(request.model);
       if (machine === undefined || model === undefined) return planAfterLoading(request, summary);
-      return plan(inputOf(request, value(model).subject, value(machine), summary));
+      const known = value(model);
+      const subject = readsSafetensors(request) ? known.whole : known.subject;
+      if (subject === null) return planAfterLoading(request, summary);
+      return plan(inputOf(request, subject, value(machine), summary));
     },
-    async input(request, summary) {
+    async input(request, summary, everyEngine = false) {
       const { machine, model } = await load(request);
-      return { input: inputOf(request, model.subject, machine, summary), opened: model.opened };
+      const subject = await subjectFor(model, everyEngine || readsSafetensors(request));
+      return { input: inputOf(request, subject, machine, summary), opened: model.opened };
     },
   };
 }
@@ -126,11 +139,45 @@ function value<T>(kept: Kept<T>): T {
   return kept.value;
 }
 
+function readsSafetensors({ engine }: PlanRequest): boolean {
+  return RUNTIMES[engine].readsSafetensors === true;
+}
+
+async function subjectFor(model: KeptModel, whole: boolean): Promise<PlanSubject> {
+  if (!whole) return model.subject;
+  model.whole ??= await withCheckpoint(model);
+  return model.whole;
+}
+
+/** A table that cannot be read leaves the weights computed from config.json, and the answer says so. */
+async function withCheckpoint({ opened, subject }: KeptModel): Promise<PlanSubject> {
+  const { config, spec, readTensors, safetensors } = opened;
+  if (config === null || spec.status !== "ok") return subject;
+  const checkpoint = {
+    format: readCheckpointFormat(config, spec.spec),
+    table: null,
+    totalBytes: safetensors?.totalBytes ?? null,
+  };
+  if (readTensors === null) return { ...subject, checkpoint };
+  try {
+    const table = tableOf(await readTensors(), spec.spec);
+    if (table !== null) return { ...subject, checkpoint: { ...checkpoint, table } };
+    const note =
+      "The files' tensors are not those that config.json describes: the weights are computed from config.json.";
+    return { ...subject, checkpoint, warnings: [...subject.warnings, note] };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    const note = `${error.message}: the weights are computed from config.json.`;
+    return { ...subject, checkpoint, warnings: [...subject.warnings, note] };
+  }
+}
+
 function openSubject(opened: OpenedModel): KeptModel {
   const { chosen, files } = opened;
   const published = opened.gguf === null && opened.config !== null ? publishedWeights(opened.config) : null;
   return {
     opened,
+    whole: null,
     subject: {
       id: opened.id,
       source: opened.source,

@@ -11,7 +11,14 @@ import { readGgufModel } from "./gguf/read-model.ts";
 import { bitsPerWeight, fromGguf, missingNote, type OpenedModel, SAFETENSORS_INDEX } from "./opened-model.ts";
 import { type FileChoice, ggufChoices, safetensorsChoice } from "./picker.ts";
 import { quantOfPath } from "./quant-name.ts";
-import { elementsByDtype, parseSafetensorsIndex, readSafetensorsHeader, sumOf } from "./safetensors.ts";
+import { withQuantizationFile } from "./quantization-file.ts";
+import {
+  elementsByDtype,
+  parseSafetensorsIndex,
+  readSafetensorsHeader,
+  type SafetensorsTensor,
+  sumOf,
+} from "./safetensors.ts";
 import { filesBelow } from "./shared-cache.ts";
 
 /** A .gguf file, or any part of a split one. */
@@ -40,7 +47,11 @@ function weightsNameOf({ spec }: ReturnType<typeof fromGguf>): string | null {
 /** A folder with config.json; its safetensors are read as far as their headers go. */
 export async function openFolder(path: string): Promise<OpenedModel> {
   const files = filesBelow(path);
-  const config = parseConfigJson(await readTextFile(join(path, "config.json")), join(path, "config.json"));
+  const config = await withQuantizationFile(
+    parseConfigJson(await readTextFile(join(path, "config.json")), join(path, "config.json")),
+    (name) => files.some((file) => file.path === name),
+    (name) => readTextFile(join(path, name)),
+  );
   const indexPath = join(path, SAFETENSORS_INDEX);
   const index = files.some((file) => file.path === SAFETENSORS_INDEX)
     ? parseSafetensorsIndex(await readTextFile(indexPath), indexPath)
@@ -49,7 +60,7 @@ export async function openFolder(path: string): Promise<OpenedModel> {
   const ggufs = ggufChoices(files).map((choice) => inFolder(path, choice));
   const base = { ...onDisk("folder", path), spec: specFromConfig(config), gguf: null, config };
   if (safetensors === null) return { ...base, files: ggufs, chosen: null };
-  const { counted, warnings } = await countElements(path, safetensors.paths);
+  const { counted, tensors, warnings } = await readHeaders(path, safetensors.paths);
   const elements = counted === null ? null : sumOf(counted);
   const chosen = inFolder(path, {
     ...safetensors,
@@ -60,6 +71,7 @@ export async function openFolder(path: string): Promise<OpenedModel> {
     files: [chosen, ...ggufs],
     chosen,
     safetensors: { totalBytes: index?.totalBytes ?? null, elementsByDtype: counted },
+    readTensors: tensors === null || chosen.missingParts > 0 ? null : async () => tensors,
     warnings: [...missingNote(chosen), ...warnings],
   };
 }
@@ -68,25 +80,25 @@ function inFolder(folder: string, choice: FileChoice): FileChoice {
   return { ...choice, paths: choice.paths.map((file) => join(folder, file)) };
 }
 
-interface Counted {
+interface Headers {
   /** null when a header cannot be read. */
   readonly counted: Readonly<Record<string, number>> | null;
+  readonly tensors: readonly SafetensorsTensor[] | null;
   readonly warnings: readonly string[];
 }
 
 /** A damaged weights file does not keep the geometry from being read: it is told, and the count is not known. */
-async function countElements(folder: string, paths: readonly string[]): Promise<Counted> {
-  const totals = new Map<string, number>();
+async function readHeaders(folder: string, paths: readonly string[]): Promise<Headers> {
+  const tensors: SafetensorsTensor[] = [];
   for (const path of paths) {
     try {
-      const counts = elementsByDtype(await withFile(join(folder, path), readSafetensorsHeader));
-      for (const [dtype, n] of Object.entries(counts)) totals.set(dtype, (totals.get(dtype) ?? 0) + n);
+      tensors.push(...(await withFile(join(folder, path), readSafetensorsHeader)));
     } catch (error) {
-      if (error instanceof AppError) return { counted: null, warnings: [error.message] };
+      if (error instanceof AppError) return { counted: null, tensors: null, warnings: [error.message] };
       throw error;
     }
   }
-  return { counted: Object.fromEntries(totals), warnings: [] };
+  return { counted: elementsByDtype(tensors), tensors, warnings: [] };
 }
 
 function onDisk(source: "file" | "folder", path: string) {
@@ -96,6 +108,7 @@ function onDisk(source: "file" | "folder", path: string) {
     revision: null,
     downloadBytes: 0,
     safetensors: null,
+    readTensors: null,
     warnings: [],
     fetchedAt: null,
   } as const;

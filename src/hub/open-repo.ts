@@ -3,11 +3,21 @@ import { dirname } from "node:path";
 import { AppError } from "../errors.ts";
 import { specFromConfig } from "../math/arch/index.ts";
 import { parseConfigJson } from "./config-json.ts";
-import { bitsPerWeight, fromGguf, missingNote, type OpenedModel, SAFETENSORS_INDEX } from "./opened-model.ts";
+import {
+  bitsPerWeight,
+  fromGguf,
+  missingNote,
+  type OpenedModel,
+  PYTORCH_INDEX,
+  SAFETENSORS_INDEX,
+  type SafetensorsTotals,
+} from "./opened-model.ts";
 import { type FileChoice, ggufChoices, pickChoice, recommendedChoice, safetensorsChoice } from "./picker.ts";
 import { stemWithoutQuant } from "./quant-name.ts";
+import { withQuantizationFile } from "./quantization-file.ts";
 import type { Repo } from "./repo.ts";
 import { parseSafetensorsIndex, sumOf } from "./safetensors.ts";
+import { readTensorTable } from "./tensor-table.ts";
 
 /**
  * @param pick  a quantisation or a file of it; null for config.json with safetensors, else the recommended GGUF
@@ -23,11 +33,13 @@ export async function openFromRepo(repo: Repo, pick: string | null): Promise<Ope
     repo.elementsByDtype === null ? null : sumOf(repo.elementsByDtype),
   );
   const totals = { totalBytes: index?.totalBytes ?? null, elementsByDtype: repo.elementsByDtype };
+  const whole = safetensors !== null && safetensors.missingParts === 0 ? safetensors.paths : null;
   const base = {
     id: repo.id,
     source: "hub",
     revision: repo.sha,
     safetensors: safetensors === null ? null : totals,
+    readTensors: whole === null ? null : () => readTensorTable(whole, repo.tensors),
     fetchedAt: repo.fetchedAt,
   } as const;
 
@@ -43,9 +55,11 @@ export async function openFromRepo(repo: Repo, pick: string | null): Promise<Ope
     };
   }
   if (!hasConfig) throw noModel(repo);
-  const config = parseConfigJson(await repo.text("config.json"), `${repo.id}/config.json`);
+  const ownConfig = parseConfigJson(await repo.text("config.json"), `${repo.id}/config.json`);
+  const config = await withQuantizationFile(ownConfig, repo.has, repo.text);
   return {
     ...base,
+    safetensors: base.safetensors ?? (await pytorchTotals(repo)),
     spec: specFromConfig(config),
     gguf: null,
     config,
@@ -54,6 +68,13 @@ export async function openFromRepo(repo: Repo, pick: string | null): Promise<Ope
     downloadBytes: safetensors?.bytes ?? null,
     warnings: safetensors === null ? [noWeights(repo)] : missingNote(safetensors),
   };
+}
+
+/** What the index of PyTorch's own files says, where there are no safetensors. */
+async function pytorchTotals(repo: Repo): Promise<SafetensorsTotals | null> {
+  if (!repo.has(PYTORCH_INDEX)) return null;
+  const { totalBytes } = parseSafetensorsIndex(await repo.text(PYTORCH_INDEX), `${repo.id}/${PYTORCH_INDEX}`);
+  return { totalBytes, elementsByDtype: null };
 }
 
 async function fromChoice(

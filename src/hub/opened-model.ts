@@ -6,6 +6,7 @@ import { presetOfFileType } from "../math/parts/presets-table.ts";
 import type { GgufModel } from "./gguf/read-model.ts";
 import type { FileChoice } from "./picker.ts";
 import { quantOfPath } from "./quant-name.ts";
+import type { TableTensor } from "./tensor-table.ts";
 
 export const SAFETENSORS_INDEX = "model.safetensors.index.json";
 
@@ -26,12 +27,16 @@ export interface OpenedModel {
   readonly gguf: GgufHeader | null;
   /** config.json, when the geometry comes from it. */
   readonly config: RawConfig | null;
-  /** What the safetensors say without being read: bytes of all tensors, and elements by dtype. */
+  /** What the safetensors (or the index of PyTorch's files) say without being read: bytes of all tensors, and elements by dtype. */
   readonly safetensors: SafetensorsTotals | null;
+  /** The table of tensors of the safetensors, read when it is asked for; null where there are none. @throws {AppError} */
+  readonly readTensors: (() => Promise<readonly TableTensor[]>) | null;
   readonly warnings: readonly string[];
   /** ISO 8601, when the hub last said that this is the newest; null for what is on disk. */
   readonly fetchedAt: string | null;
 }
+
+export const PYTORCH_INDEX = "pytorch_model.bin.index.json";
 
 export interface SafetensorsTotals {
   readonly totalBytes: number | null;

@@ -12,7 +12,9 @@ import { headerFromJson, headerToJson } from "./gguf/header-json.ts";
 import { type GgufModel, type LendSource, readGgufModel } from "./gguf/read-model.ts";
 import { sizeOf } from "./look.ts";
 import { isRepoPath } from "./repo-path.ts";
+import { readSafetensorsHeader } from "./safetensors.ts";
 import { filesBelow, findSnapshot } from "./shared-cache.ts";
+import type { TableTensor } from "./tensor-table.ts";
 
 export interface RepoDeps {
   /** null: the network is not to be asked. */
@@ -34,6 +36,8 @@ export interface Repo {
   readonly has: (path: string) => boolean;
   readonly text: (path: string) => Promise<string>;
   readonly gguf: (path: string) => Promise<GgufModel>;
+  /** The table of tensors of one safetensors file. */
+  readonly tensors: (path: string) => Promise<readonly TableTensor[]>;
 }
 
 const LISTING = z.object({
@@ -42,6 +46,11 @@ const LISTING = z.object({
   files: z
     .array(z.object({ path: z.string().refine(isRepoPath), size: z.number().int().nonnegative().safe() }))
     .readonly(),
+});
+
+const TABLE = z.object({
+  schema: z.literal("hwledger.tensors/1"),
+  tensors: z.array(z.tuple([z.string(), z.number().int().nonnegative().safe()])).readonly(),
 });
 
 const COMMIT = /^[0-9a-f]{40}$/;
@@ -164,7 +173,25 @@ function repoAt({ id, sha, listing, fetchedAt, warnings }: Found, deps: RepoDeps
       if (json !== null) cache.write(id, sha, name, json);
       return model;
     },
+    tensors: async (path) => {
+      const name = `headers/${path}.json`;
+      const kept = keptTable(cache.read(id, sha, name));
+      if (kept !== null) return kept;
+      const tensors = await lend(path, readSafetensorsHeader);
+      const table = tensors.map(({ name: tensor, bytes }) => [tensor, bytes] as const);
+      cache.write(id, sha, name, JSON.stringify({ schema: "hwledger.tensors/1", tensors: table }));
+      return tensors;
+    },
   };
+}
+
+function keptTable(text: string | null): readonly TableTensor[] | null {
+  if (text === null) return null;
+  try {
+    return TABLE.parse(JSON.parse(text)).tensors.map(([name, bytes]) => ({ name, bytes }));
+  } catch {
+    return null;
+  }
 }
 
 function notRead(id: string, path: string): AppError {

@@ -19,6 +19,7 @@ function opened(id: string): OpenedModel {
     downloadBytes: null,
     gguf: null,
     config: null,
+    readTensors: null,
     safetensors: null,
     warnings: [],
     fetchedAt: null,

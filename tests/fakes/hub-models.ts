@@ -78,16 +78,17 @@ const PROJECTOR: GgufFile = {
 
 export const GPT_OSS = "openai/gpt-oss-20b";
 export const TINY_LLAMA = "TinyLlama/TinyLlama-1.1B-Chat-v1.0";
+export const QWEN_FP8 = "acme/Qwen3-Small-FP8";
 export const LLAMA_GGUF = "acme/Llama-3.2-1B-GGUF";
 
 let ready: readonly FakeRepo[] | null = null;
 
 /**
  * gpt-oss-20b: config.json and an index of three files, no header to read. TinyLlama: config.json and one file of
- * safetensors. Llama 3.2 1B: GGUF in Q4_K_M, Q8_0 and (in two parts) F16, with a projector and an importance matrix.
+ * safetensors. A small Qwen3 in FP8: two files with the tables of all their tensors. Llama 3.2 1B: GGUF in Q4_K_M, Q8_0 and (in two parts) F16, with a projector and an importance matrix.
  */
 export function readyModels(): readonly FakeRepo[] {
-  ready ??= [gptOss(), tinyLlama(), llamaGguf()];
+  ready ??= [gptOss(), tinyLlama(), qwenFp8(), llamaGguf()];
   return ready;
 }
 
@@ -130,6 +131,71 @@ function tinyLlama(): FakeRepo {
         "model.embed_tokens.weight": ["BF16", [32_000, 2048], vocabulary * 2],
         "model.layers": ["BF16", [1_100_048_384 - 2 * vocabulary], (1_100_048_384 - 2 * vocabulary) * 2],
       }),
+    ],
+  };
+}
+
+/** Two layers of 256, 4 heads of 64 and 2 for keys and values, 512 wide, 1000 words; matrices of the layers in FP8. */
+export const QWEN_FP8_CONFIG = {
+  architectures: ["Qwen3ForCausalLM"],
+  model_type: "qwen3",
+  torch_dtype: "bfloat16",
+  hidden_size: 256,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  head_dim: 64,
+  intermediate_size: 512,
+  vocab_size: 1000,
+  max_position_embeddings: 4096,
+  rms_norm_eps: 1e-6,
+  rope_theta: 10_000,
+  tie_word_embeddings: false,
+  quantization_config: { quant_method: "fp8", weight_block_size: [128, 128], activation_scheme: "dynamic" },
+};
+
+function qwenFp8(): FakeRepo {
+  const whole = (...shape: readonly number[]) =>
+    ["BF16", shape, 2 * shape.reduce((product, n) => product * n, 1)] as const;
+  const layer = (no: number) => {
+    const at = `model.layers.${no}`;
+    const matrix = (name: string, outs: number, ins: number) => {
+      const blocks = [Math.ceil(outs / 128), Math.ceil(ins / 128)] as const;
+      return [
+        [`${at}.${name}.weight`, ["F8_E4M3", [outs, ins], outs * ins]],
+        // Qwen stores these in 16 bits; 32 are what the config lets one expect.
+        [`${at}.${name}.weight_scale_inv`, whole(...blocks)],
+      ] as const;
+    };
+    return [
+      ...matrix("self_attn.q_proj", 256, 256),
+      ...matrix("self_attn.k_proj", 128, 256),
+      ...matrix("self_attn.v_proj", 128, 256),
+      ...matrix("self_attn.o_proj", 256, 256),
+      ...matrix("mlp.gate_proj", 512, 256),
+      ...matrix("mlp.up_proj", 512, 256),
+      ...matrix("mlp.down_proj", 256, 512),
+      [`${at}.self_attn.q_norm.weight`, whole(64)],
+      [`${at}.self_attn.k_norm.weight`, whole(64)],
+      [`${at}.input_layernorm.weight`, whole(256)],
+      [`${at}.post_attention_layernorm.weight`, whole(256)],
+    ] as const;
+  };
+  const parts = [
+    Object.fromEntries([["model.embed_tokens.weight", whole(1000, 256)], ...layer(0)]),
+    Object.fromEntries([...layer(1), ["model.norm.weight", whole(256)], ["lm_head.weight", whole(1000, 256)]]),
+  ];
+  const name = (i: number) => `model-0000${i + 1}-of-00002.safetensors`;
+  const weight_map = Object.fromEntries(
+    parts.flatMap((part, i) => Object.keys(part).map((tensor) => [tensor, name(i)])),
+  );
+  return {
+    id: QWEN_FP8,
+    downloads: 10,
+    files: [
+      textFile("config.json", JSON.stringify(QWEN_FP8_CONFIG)),
+      textFile("model.safetensors.index.json", JSON.stringify({ metadata: { total_size: 2_206_864 }, weight_map })),
+      ...parts.map((part, i) => safetensorsFile(name(i), part)),
     ],
   };
 }

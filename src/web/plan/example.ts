@@ -7,6 +7,7 @@
 import { AppError } from "../../errors.ts";
 import { specFromConfig } from "../../math/arch/index.ts";
 import type { Machine } from "../../math/machine.ts";
+import { readCheckpointFormat } from "../../math/parts/formats/from-config.ts";
 import type { PlanSubject } from "../../math/plan-input.ts";
 import type { PlanRequest } from "../../request.ts";
 import type { OpenedPlan } from "./deps.ts";
@@ -48,17 +49,28 @@ const CONFIG = {
   swiglu_limit: 7,
   tie_word_embeddings: false,
   vocab_size: 201088,
+  quantization_config: {
+    modules_to_not_convert: ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"],
+    quant_method: "mxfp4",
+  },
 } as const;
+/** metadata.total_size of the published index. */
+const TOTAL_BYTES = 13_761_264_768;
 
 function exampleSubject(): PlanSubject {
+  const spec = specFromConfig(CONFIG);
   return {
     id: "openai/gpt-oss-20b",
     source: "built-in",
     revision: null,
     file: null,
     downloadBytes: null,
-    spec: specFromConfig(CONFIG),
+    spec,
     published: WEIGHTS,
+    checkpoint:
+      spec.status === "ok"
+        ? { format: readCheckpointFormat(CONFIG, spec.spec), table: null, totalBytes: TOTAL_BYTES }
+        : null,
     choices: [],
     warnings: [],
   };

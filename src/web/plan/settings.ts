@@ -1,5 +1,6 @@
 /** The settings column: what moves the plan. Values that nobody gave are the engine's own, shown as placeholders. */
 import { formatBytes, formatInteger } from "../../math/format.ts";
+import type { WeightsLabel } from "../../math/model.ts";
 import { KV_TYPES } from "../../math/options.ts";
 import type { PlanInput } from "../../math/plan-input.ts";
 import { RUNTIMES } from "../../math/runtime/index.ts";
@@ -140,8 +141,14 @@ export function weightsNote(scene: Scene, form: FormValues): Html {
   const where =
     subject.source === "hub" && computed
       ? html`<a href="${planHref(withValues(form, { model: `${subject.id}:${form.weights}`, weights: "" }))}">read this file’s header</a>`
-      : html`<span>${files > 1 ? `${files} files in the repository` : label?.basis === "exact" ? "by llama-quantize’s rules" : "predicted"}</span>`;
+      : html`<span>${files > 1 ? `${files} files in the repository` : weightsBasis(label, RUNTIMES[scene.input.engine].readsSafetensors === true)}</span>`;
   return html`${where}${best !== null && html`<span>largest that fits ${best}</span>`}`;
+}
+
+function weightsBasis(label: WeightsLabel | null, safetensors: boolean): string {
+  if (label?.basis !== "exact") return "predicted";
+  if (label.checkpoint === undefined) return safetensors ? "by the config’s numbers" : "by llama-quantize’s rules";
+  return label.checkpoint.table === null ? "as the files’ index says" : "from the files’ table";
 }
 
 /** Vendors' gigabytes: what a download is called. */
