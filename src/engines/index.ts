@@ -11,4 +11,5 @@ export const ENGINE_TABLE: Readonly<Record<EngineId, Engine>> = {
   "node-llama-cpp": { id: "node-llama-cpp", askPlan },
   mlx: { id: "mlx", askPlan: null },
   vllm: { id: "vllm", askPlan: null },
+  sglang: { id: "sglang", askPlan: null },
 };

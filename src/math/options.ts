@@ -1,7 +1,16 @@
 /** What a person may ask for (contract: options of `plan`, fields of a request) and what an engine resolves it to. */
 import type { GgmlType } from "./ggml-types.ts";
 
-export const ENGINES = ["llama.cpp", "node-llama-cpp", "ik_llama.cpp", "ollama", "lmstudio", "mlx", "vllm"] as const;
+export const ENGINES = [
+  "llama.cpp",
+  "node-llama-cpp",
+  "ik_llama.cpp",
+  "ollama",
+  "lmstudio",
+  "mlx",
+  "vllm",
+  "sglang",
+] as const;
 export type EngineId = (typeof ENGINES)[number];
 
 export const KV_TYPES = [

@@ -6,6 +6,7 @@ import { MLX } from "./mlx/index.ts";
 import { NODE_LLAMA_CPP } from "./node-llama-cpp/index.ts";
 import { OLLAMA } from "./ollama/index.ts";
 import type { Runtime } from "./runtime.ts";
+import { SGLANG } from "./sglang/index.ts";
 import { VLLM } from "./vllm/index.ts";
 
 /** Every engine whose memory is modelled. A forgotten row does not compile. */
@@ -17,4 +18,5 @@ export const RUNTIMES = {
   "node-llama-cpp": NODE_LLAMA_CPP,
   mlx: MLX,
   vllm: VLLM,
+  sglang: SGLANG,
 } as const satisfies Record<EngineId, Runtime>;

@@ -13,6 +13,7 @@ const LOADERS = {
   "node-llama-cpp": async () => (await import("../../math/runtime/node-llama-cpp/index.ts")).NODE_LLAMA_CPP,
   mlx: async () => (await import("../../math/runtime/mlx/index.ts")).MLX,
   vllm: async () => (await import("../../math/runtime/vllm/index.ts")).VLLM,
+  sglang: async () => (await import("../../math/runtime/sglang/index.ts")).SGLANG,
 } as const satisfies Record<EngineId, () => Promise<Runtime>>;
 
 /** Those that were loaded. */

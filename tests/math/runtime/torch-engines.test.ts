@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { PARTS } from "../../../src/math/runtime/runtime.ts";
+import { SGLANG } from "../../../src/math/runtime/sglang/index.ts";
 import { VLLM } from "../../../src/math/runtime/vllm/index.ts";
 import { configSpec } from "../../fixtures/vllm/read.ts";
 import { fits, gpus, planned, sum } from "./torch-plans.ts";
@@ -14,7 +15,10 @@ const context = fc.integer({ min: 1, max: 32_768 });
 const sequences = fc.integer({ min: 1, max: 200 });
 const large = gpus([192, 192], "NVIDIA B200");
 
-describe.each([["vLLM", VLLM]] as const)("%s", (_, runtime) => {
+describe.each([
+  ["vLLM", VLLM],
+  ["SGLang", SGLANG],
+] as const)("%s", (_, runtime) => {
   test("parts add up to the total, layers to their parts", () => {
     fc.assert(
       fc.property(model, context, sequences, fc.constantFrom(1, 2), (spec, at, count, tensorParallel) => {

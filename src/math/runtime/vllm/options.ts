@@ -1,11 +1,12 @@
 /** vLLM's options, each as it was asked for or as vLLM itself sets it. */
-import { type Device, type Machine, plannableBytes } from "../../machine.ts";
+import type { Device, Machine } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
 import type { KvName, PlanOptions } from "../../options.ts";
 import { GIB } from "../../units.ts";
 import { type ForeignOption, refuseForeign } from "../foreign-options.ts";
 import type { EngineRefusal } from "../runtime.ts";
 import type { Ranks } from "../torch/assemble.ts";
+import { memoryOf } from "../torch/memory.ts";
 import { chooseRanks } from "../torch/ranks.ts";
 import type { VllmRules } from "./rules.ts";
 
@@ -130,11 +131,6 @@ function utilizationOf(reserveBytes: number | null, machine: Machine, ranks: Ran
     if (memory !== null) share = Math.min(share, (memory - reserveBytes) / memory);
   }
   return Math.floor(share * 1000) / 1000;
-}
-
-/** What the driver says a device has in all: the memory that vLLM takes its share of. */
-export function memoryOf(device: Device): number | null {
-  return device.usableBytes ?? device.memoryBytes ?? plannableBytes(device);
 }
 
 /**

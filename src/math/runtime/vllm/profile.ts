@@ -2,7 +2,7 @@
 import type { Backend } from "../../machine.ts";
 import type { LayerSpec, ModelSpec } from "../../model.ts";
 import { GIB, MIB } from "../../units.ts";
-import { isAttention } from "../torch/share.ts";
+import { layerActivations } from "../torch/activations.ts";
 import type { VllmRules } from "./rules.ts";
 
 export interface ProfileLoad {
@@ -29,16 +29,16 @@ const SORTING_SAMPLER = 38;
 /** Hidden states that live beside the logits: rows of the embedding's width per token of the batch, and what is left. Fitted. */
 const SAMPLER_HIDDEN = 1.28;
 const SAMPLER_BASE = 0.034 * GIB;
-/** Activations of a layer in flight: gate, up and their product; residual, input, output and norms. Fitted on one row. */
-const WIDTHS = 3;
-const HIDDENS = 5;
 /** Rows of the workspace in which latent attention decompresses a long prompt's keys. */
 const LATENT_WORKSPACE = 65_536;
 
 /** Bytes of the fullest moment on a rank of the last stage; the others sample nothing. */
 export function activationBytes(model: ModelSpec, load: ProfileLoad, last: boolean): number {
   let forward = 0;
-  for (const layer of model.layers) forward = Math.max(forward, layerActivations(model, layer, load));
+  for (const layer of model.layers) {
+    const computed = layerActivations(model, layer, load.batch, load.ranks);
+    forward = Math.max(forward, computed, workspaceBytes(layer, load));
+  }
   return Math.round(last ? Math.max(forward, samplerBytes(model, load)) : forward);
 }
 
@@ -54,31 +54,14 @@ function samplerWithout(rules: VllmRules): number {
   return rules.countsTokens ? FUSED_SAMPLER : SORTING_SAMPLER;
 }
 
-function layerActivations(model: ModelSpec, layer: LayerSpec, load: ProfileLoad): number {
-  const { batch, ranks } = load;
-  const hidden = HIDDENS * model.embeddingLength;
-  let widest = 0;
-  const { feedForward } = layer;
-  if (feedForward.kind === "dense") widest = (WIDTHS * feedForward.width) / ranks;
-  if (feedForward.kind === "moe") {
-    const width = feedForward.expertWidth / ranks;
-    const routed = feedForward.expertsUsed * (Math.max(2 * width, model.embeddingLength) + width);
-    widest = routed + (WIDTHS * feedForward.sharedWidth) / ranks;
-  }
-  let workspace = 0;
+/** Latent attention decompresses a long prompt's earlier keys and values in a workspace. */
+function workspaceBytes(layer: LayerSpec, load: ProfileLoad): number {
+  let bytes = 0;
   for (const mixer of layer.mixers) {
-    if (mixer.kind === "state") widest = Math.max(widest, (4 * mixer.innerSize) / ranks);
-    if (isAttention(mixer))
-      widest = Math.max(
-        widest,
-        (2 * (mixer.heads * mixer.headDimK + mixer.kvHeads * (mixer.headDimK + mixer.headDimV))) / ranks,
-      );
-    if (mixer.kind === "latent") {
-      const rows = latentRows(load);
-      workspace = (rows * mixer.heads * (mixer.nopeDim + mixer.valueDim) * BF16) / ranks;
-    }
+    if (mixer.kind !== "latent") continue;
+    bytes = (latentRows(load) * mixer.heads * (mixer.nopeDim + mixer.valueDim) * BF16) / load.ranks;
   }
-  return Math.max(batch * (widest + hidden) * BF16, workspace);
+  return bytes;
 }
 
 /** @source vLLM v0.33.0 model_executor/layers/attention/mla_attention.py determine_chunked_prefill_workspace_size */

@@ -1,6 +1,7 @@
 /** What one layer keeps of a sequence, as vLLM describes it: pages of so many tokens and so many bytes. */
 import type { LayerSpec, ModelSpec, SideCache, StateMixer } from "../../model.ts";
 import { isAttention, keptHeads } from "../torch/share.ts";
+import { stateElementsOn } from "../torch/states.ts";
 import type { VllmRules } from "./rules.ts";
 
 /** Tokens of a page unless a kernel or a state wants more. @source vLLM v0.33.0 config/cache.py DEFAULT_BLOCK_SIZE */
@@ -64,19 +65,11 @@ function sideBytes({ elementsPerCell }: SideCache): number {
   return elementsPerCell + Math.ceil(elementsPerCell / SCALED) * 4;
 }
 
-/**
- * Bytes of one sequence's state: the convolution's past in the model's type, the recurrent state in its own.
- * @source vLLM v0.33.0 model_executor/layers/mamba/mamba_utils.py MambaStateShapeCalculator, MambaStateDtypeCalculator
- */
-export function stateBytes(model: ModelSpec, mixer: StateMixer, ranks: number): number {
+/** Bytes of one sequence's state: the convolution's past in the model's type, the recurrent state in its own. */
+function stateBytes(model: ModelSpec, mixer: StateMixer, ranks: number): number {
   const wide = mixer.algorithm === "kda" || model.stateType === "F32";
-  return (convElements(mixer, ranks) * 2 + mixer.stateElements * (wide ? 4 : 2)) / ranks;
-}
-
-/** Groups of mamba 2 that do not divide are copied until each rank has one. */
-function convElements({ algorithm, convElements, convKernel, groups, stateSize }: StateMixer, ranks: number): number {
-  if (algorithm !== "mamba2" || groups % ranks === 0) return convElements;
-  return convElements + (convKernel - 1) * 2 * (ranks - groups) * stateSize;
+  const { conv, state } = stateElementsOn(mixer, ranks);
+  return conv * 2 + state * (wide ? 4 : 2);
 }
 
 const ownsCache = (layer: LayerSpec): boolean => layer.kvSharedWith === null;

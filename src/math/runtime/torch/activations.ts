@@ -1,0 +1,30 @@
+/** What one layer computes in a step, at its fullest. */
+import type { LayerSpec, ModelSpec } from "../../model.ts";
+import { isAttention } from "./share.ts";
+
+const BF16 = 2;
+/** Activations of a layer in flight: gate, up and their product; residual, input, output and norms. Fitted on one row. */
+const WIDTHS = 3;
+const HIDDENS = 5;
+
+/**
+ * tokens x (the widest of: 3 x feed-forward width, experts' rows, queries with keys and values, a mixer's inside, each
+ * shared by the ranks; and 5 x embedding) x 2 B.
+ */
+export function layerActivations(model: ModelSpec, layer: LayerSpec, tokens: number, ranks: number): number {
+  let widest = 0;
+  const { feedForward } = layer;
+  if (feedForward.kind === "dense") widest = (WIDTHS * feedForward.width) / ranks;
+  if (feedForward.kind === "moe") {
+    const width = feedForward.expertWidth / ranks;
+    const routed = feedForward.expertsUsed * (Math.max(2 * width, model.embeddingLength) + width);
+    widest = routed + (WIDTHS * feedForward.sharedWidth) / ranks;
+  }
+  for (const mixer of layer.mixers) {
+    if (mixer.kind === "state") widest = Math.max(widest, (4 * mixer.innerSize) / ranks);
+    if (!isAttention(mixer)) continue;
+    const heads = mixer.heads * mixer.headDimK + mixer.kvHeads * (mixer.headDimK + mixer.headDimV);
+    widest = Math.max(widest, (2 * heads) / ranks);
+  }
+  return tokens * (widest + HIDDENS * model.embeddingLength) * BF16;
+}
