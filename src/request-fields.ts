@@ -33,7 +33,7 @@ export const REQUEST_FIELDS: readonly RequestField[] = [
     flag: "device",
     kind: "text",
     value: "DEVICE",
-    help: "auto, rtx-4090, 2x rtx-3090, apple-m4-max-40c:64GB, 24GiB, cpu:64GiB … (auto)",
+    help: "auto, smallest, rtx-4090, 2x rtx-3090, apple-m4-max-40c:64GB, 24GiB, cpu:64GiB … (auto)",
   },
   {
     field: "reserve_bytes",

@@ -1,6 +1,7 @@
 /** Requests → answers. What is costly is kept: opened models and described machines, the latest few of each. */
 import type { Config } from "../config.ts";
 import { AppError } from "../errors.ts";
+import { machinesBySize } from "../hardware/by-size.ts";
 import { machineFromText } from "../hardware/machine-from-text.ts";
 import { detectMachine } from "../hardware/probe.ts";
 import { type ModelRef, parseModelRef } from "../hub/model-ref.ts";
@@ -13,6 +14,7 @@ import { plan } from "../math/plan.ts";
 import type { PlanInput, PlanSubject } from "../math/plan-input.ts";
 import type { PlanResult } from "../math/result.ts";
 import { RUNTIMES } from "../math/runtime/index.ts";
+import { firstThatRuns } from "../math/solve/smallest-machine.ts";
 import type { PlanRequest } from "../request.ts";
 import { createLru } from "./lru.ts";
 
@@ -66,10 +68,25 @@ export function createPlanner(sources: Sources): Planner {
   }
 
   async function load(request: PlanRequest): Promise<{ readonly machine: Machine; readonly model: KeptModel }> {
+    if (isSmallest(request.device)) return await loadSmallest(request);
     // The machine first: a mistyped device should not wait for a download. Finding this one cannot fail, and takes a while.
     const model = isAuto(request.device) ? loadModel(request.model) : null;
     const machine = value(await loadMachine(request.device));
     return { machine, model: value(await (model ?? loadModel(request.model))) };
+  }
+
+  /** The smallest device of the table that runs what is asked for. */
+  async function loadSmallest(request: PlanRequest): Promise<{ readonly machine: Machine; readonly model: KeptModel }> {
+    const model = value(await loadModel(request.model));
+    const subject = await subjectFor(model, readsSafetensors(request));
+    const machines = machinesBySize();
+    const [any] = machines;
+    const machine = any === undefined ? null : firstThatRuns(inputOf(request, subject, any, true), machines);
+    if (machine !== null || subject.spec.status === "unknown")
+      return { machine: machine ?? machineFromText("24GiB"), model };
+    throw new AppError("not_found", `Cannot run "${request.model}" so on any one device of the table`, {
+      hint: "ask for fewer tokens or smaller weights, or name several devices, as --device '2x a100-sxm4-80gb'",
+    });
   }
 
   async function planAfterLoading(request: PlanRequest, summary: boolean): Promise<PlanResult> {
@@ -124,6 +141,11 @@ async function connectHub(config: Config): Promise<(name: string) => Promise<Ope
 /** This machine, whatever it is. */
 export function isAuto(device: string): boolean {
   return device.trim().toLowerCase() === "auto";
+}
+
+/** Not a device: the smallest one of the table that does. */
+function isSmallest(device: string): boolean {
+  return device.trim().toLowerCase() === "smallest";
 }
 
 async function keep<T>(load: () => Promise<T>): Promise<Kept<T>> {

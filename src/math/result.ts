@@ -85,6 +85,10 @@ export interface PlanLimits {
   readonly max_context: number | null;
   readonly max_sequences: number | null;
   readonly gpu_layers: number | null;
+  /** Fewest layers whose experts go to system memory so that all layers fit accelerators. */
+  readonly cpu_moe_layers: number | null;
+  /** Layers by accelerator so that all fit. */
+  readonly tensor_split: readonly number[] | null;
   readonly best_weights: string | null;
 }
 

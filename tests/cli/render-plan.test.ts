@@ -59,7 +59,14 @@ test("what does not fit says by how much, where, and what would", () => {
         { ...cpu, total_bytes: 100 * MIB },
       ],
     },
-    limits: { max_context: 4096, max_sequences: 1, gpu_layers: 9, best_weights: "Q3_K_M" },
+    limits: {
+      max_context: 4096,
+      max_sequences: 1,
+      gpu_layers: 9,
+      cpu_moe_layers: null,
+      tensor_split: null,
+      best_weights: "Q3_K_M",
+    },
   };
   const text = renderPlan(result, PLAIN);
   expect(text).toContain("Total   2.9 GiB   does not fit, 512 MiB short on CUDA0 · largest context 4,096");

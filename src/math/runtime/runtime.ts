@@ -50,6 +50,10 @@ export interface EnginePlan {
     readonly maxContext: number | null;
     readonly maxSequences: number | null;
     readonly gpuLayers: number | null;
+    /** Fewest front layers whose experts go to system memory so that all layers fit accelerators; null or left out: not a question here, or not even all do. */
+    readonly cpuMoeLayers?: number | null;
+    /** Layers by accelerator so that all fit, filled from the last to the first; null or left out: one accelerator, or they do not fit. */
+    readonly tensorSplit?: readonly number[] | null;
   };
   /** The same plan at other contexts, for a curve. */
   readonly at: (context: number) => { readonly parts: PartColumns; readonly total: Float64Array };

@@ -114,6 +114,8 @@ const RESULT = {
         max_context: { type: ["integer", "null"] },
         max_sequences: { type: ["integer", "null"] },
         gpu_layers: { type: ["integer", "null"] },
+        cpu_moe_layers: { type: ["integer", "null"] },
+        tensor_split: { type: ["array", "null"], items: { type: "integer" } },
         best_weights: { type: ["string", "null"] },
       },
     },

@@ -8,7 +8,8 @@ import { largest } from "../search.ts";
 import { hostExpertsOverride } from "./host-experts.ts";
 import { spare, totals } from "./memory.ts";
 import { offloadableLayers } from "./placement.ts";
-import type { Ready } from "./solve.ts";
+import type { Prepared } from "./prepare.ts";
+import { fitsAccelerators, limitKey, MOST_REMEMBERED, type Ready } from "./solve.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
 /** The build that --fit came with; older ones offload as many whole layers as they are told to. */
@@ -42,11 +43,7 @@ export function fitLayers(model: ModelSpec, options: LlamaCppOptions, machine: M
   const all = offloadableLayers(model);
   const moe = model.layers.some((layer) => layer.feedForward.kind === "moe");
   let shares: Share[] = Array.from({ length: count }, () => ({ layers: 0, withoutExperts: 0 }));
-  const good = (tried: readonly Share[]): boolean => {
-    const prepared = ready(optionsOf(model, options, tried));
-    const left = spare(prepared, totals(prepared, options.context, options.sequences));
-    return left.slice(0, machine.accelerators.length).every((bytes) => bytes === null || bytes >= 0);
-  };
+  const good = (tried: readonly Share[]): boolean => fitsAccelerators(ready(optionsOf(model, options, tried)));
 
   for (let id = count - 1; id >= 0; id--) {
     const open = all - shares.slice(id + 1).reduce((sum, share) => sum + share.layers, 0);
@@ -65,6 +62,52 @@ export function fitLayers(model: ModelSpec, options: LlamaCppOptions, machine: M
     shares = moved(now, id, largest(0, open, (layers) => good(moved(now, id, layers))) ?? 0);
   }
   return optionsOf(model, options, shares);
+}
+
+/**
+ * --tensor-split for all layers with everything they have, in whole layers, the last accelerator first; null: one
+ * accelerator, a split by rows, or not all fit.
+ */
+export function wholeSplit(prepared: Prepared, ready: Ready): readonly number[] | null {
+  const { options, machine, known } = prepared;
+  if (machine.accelerators.length < 2 || options.splitMode !== "layer") return null;
+  const key = limitKey(prepared, `split at ${options.context} ${options.sequences}`);
+  let splits = keptSplits.get(known);
+  if (splits === undefined || splits.size >= MOST_REMEMBERED) {
+    splits = new Map();
+    keptSplits.set(known, splits);
+  }
+  let split = splits.get(key);
+  if (split === undefined) {
+    split = findSplit(prepared, ready);
+    splits.set(key, split);
+  }
+  return split;
+}
+
+const keptSplits = new WeakMap<Prepared["known"], Map<string, readonly number[] | null>>();
+
+function findSplit({ model, options, machine }: Prepared, ready: Ready): readonly number[] | null {
+  const count = machine.accelerators.length;
+  let open = offloadableLayers(model);
+  const split = Array.from({ length: count }, () => 0);
+  const placed = { ...options, overrideTensor: [], cpuMoeLayers: 0, gpuLayers: open };
+  const prepared = (tensorSplit: readonly number[]): Prepared => ready({ ...placed, tensorSplit });
+  // All layers are placed at every step, what is still open on the first accelerator: buffers are those of the answer.
+  for (let id = count - 1; id > 0; id--) {
+    const good = (layers: number): boolean => fitsOn(prepared(split.with(id, layers).with(0, open - layers)), id);
+    const layers = largest(0, open, good) ?? 0;
+    split[id] = layers;
+    open -= layers;
+  }
+  split[0] = open;
+  return fitsAccelerators(prepared(split)) ? split : null;
+}
+
+function fitsOn(prepared: Prepared, slot: number): boolean {
+  const { options } = prepared;
+  const left = spare(prepared, totals(prepared, options.context, options.sequences))[slot];
+  return left === null || left === undefined || left >= 0;
 }
 
 /** So many layers without experts become whole ones on this accelerator, the front ones first. */

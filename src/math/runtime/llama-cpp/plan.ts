@@ -6,7 +6,7 @@ import type { EngineLayers, EnginePlan, EngineRefusal, Loading, PartColumns } fr
 import { type Beside, withBeside } from "./beside.ts";
 import { type CommandModel, llamaCommand } from "./command.ts";
 import { explainLoad } from "./explain.ts";
-import { fitLayers, mayFit } from "./fit.ts";
+import { fitLayers, mayFit, wholeSplit } from "./fit.ts";
 import { refuseForkTypes } from "./fork-types.ts";
 import { cacheBytes, layerColumns, spare, type Totals, totals } from "./memory.ts";
 import { modelAtBuild } from "./older-latent.ts";
@@ -14,7 +14,7 @@ import { type Prepared, prepare } from "./prepare.ts";
 import { loadRange } from "./range.ts";
 import { resolveOptions } from "./resolve.ts";
 import { type LlamaCppRules, rulesOf } from "./rules.ts";
-import { largestContext, mostGpuLayers, mostSequences } from "./solve.ts";
+import { fewestHostExperts, largestContext, mostGpuLayers, mostSequences } from "./solve.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
 const resolved = new WeakMap<EnginePlan, LlamaCppOptions>();
@@ -94,6 +94,8 @@ export function planLlamaCpp(
       maxSequences: mostSequences(prepared),
       // Left to us, the plan has as many as fit already.
       gpuLayers: resolution.autoGpuLayers ? options.gpuLayers : mostGpuLayers(model, options, machine, ready),
+      cpuMoeLayers: fewestHostExperts(prepared, ready),
+      tensorSplit: wholeSplit(prepared, ready),
     }),
     at: (context) => {
       const there = totals(prepared, context, options.sequences);

@@ -28,13 +28,18 @@ function findContext(prepared: Prepared, sequences: number): number | null {
   return steps === null ? null : steps * CELL_PADDING;
 }
 
-const MOST_REMEMBERED = 1024;
+export const MOST_REMEMBERED = 1024;
+
+/** What a limit depends on beside the placement, in one word. */
+export function limitKey({ options }: Prepared, limit: string): string {
+  const { batch, ubatch, program, kvUnified, swaFull, reserveBytes } = options;
+  return `${limit} ${batch} ${ubatch} ${program} ${kvUnified} ${swaFull} ${reserveBytes}`;
+}
 
 /** A limit is the same whatever the load is now: a slider and a stream of requests ask for it again and again. */
 function remembered(prepared: Prepared, limit: string, find: () => number | null): number | null {
-  const { known, options } = prepared;
-  const { batch, ubatch, program, kvUnified, swaFull, reserveBytes } = options;
-  const key = `${limit} ${batch} ${ubatch} ${program} ${kvUnified} ${swaFull} ${reserveBytes}`;
+  const { known } = prepared;
+  const key = limitKey(prepared, limit);
   const before = known.get(key);
   if (before !== undefined) return before;
   const found = find();
@@ -92,10 +97,32 @@ export function mostGpuLayers(
   const accelerators = machine.accelerators.length;
   if (accelerators === 0) return null;
   const good = (gpuLayers: number): boolean => {
-    const prepared = ready({ ...options, gpuLayers });
-    const left = spare(prepared, totals(prepared, options.context, options.sequences));
     // With one memory for both, moving a layer to the host frees nothing: only the accelerator's own limit counts here.
-    return left.slice(0, accelerators).every((bytes) => bytes === null || bytes >= 0);
+    return fitsAccelerators(ready({ ...options, gpuLayers }));
   };
   return largest(0, offloadableLayers(model), good) ?? 0;
+}
+
+/**
+ * --n-cpu-moe: the fewest front layers whose experts lie in system memory while every layer is on an accelerator. null: no
+ * experts, no accelerator, or even without all of them the rest does not fit.
+ */
+export function fewestHostExperts(prepared: Prepared, ready: Ready): number | null {
+  const { model, options, machine } = prepared;
+  const layers = model.layers.length;
+  const moe = model.layers.some((layer) => layer.feedForward.kind === "moe");
+  if (!moe || machine.accelerators.length === 0) return null;
+  return remembered(prepared, `experts at ${options.context} ${options.sequences}`, () => {
+    const placed = { ...options, overrideTensor: [], tensorSplit: null, gpuLayers: offloadableLayers(model) };
+    // Counted from behind: the more layers keep their experts, the less fits.
+    const kept = largest(0, layers, (whole) => fitsAccelerators(ready({ ...placed, cpuMoeLayers: layers - whole })));
+    return kept === null ? null : layers - kept;
+  });
+}
+
+/** Accelerators' own limits alone: what lies in system memory is another question. */
+export function fitsAccelerators(prepared: Prepared): boolean {
+  const { options, machine } = prepared;
+  const left = spare(prepared, totals(prepared, options.context, options.sequences));
+  return left.slice(0, machine.accelerators.length).every((bytes) => bytes === null || bytes >= 0);
 }
