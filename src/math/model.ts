@@ -102,10 +102,16 @@ export interface MoeFeedForward {
 
 export type FeedForward = DenseFeedForward | MoeFeedForward | { readonly kind: "none" };
 
-/** A cache beside K and V, for instance the keys of a sparse attention's indexer: elements per cell. */
+/** A cache beside K and V: the keys of a sparse attention's indexer, one head of so many elements per cell. */
 export interface SideCache {
   readonly name: string;
   readonly elementsPerCell: number;
+  /** Heads of the indexer's queries. */
+  readonly heads: number;
+  /** Cells that it chooses for each query, or blocks of them. */
+  readonly chosen: number;
+  /** Cells in a block; 1: cells are chosen one by one. */
+  readonly blockCells: number;
 }
 
 export const TENSOR_ROLES = [

@@ -48,7 +48,7 @@ export function compareRow(row: AccountingRow): AccountingComparison {
       ...byDevice("KV", row.measured.kv, plan.parts.kv_cache_bytes),
       ...byDevice("state", row.measured.state, plan.parts.state_bytes),
       ...byDevice("output", row.measured.output, plan.parts.output_bytes),
-      ...cacheDifferences(row, plan),
+      ...cacheDifferences(row, plan, typed.spec),
     ],
     compute: computeSamples(row, plan),
   };
@@ -162,12 +162,14 @@ function mappedRange(header: GgufHeader, names: ReadonlySet<string>): number {
   return end === 0 ? 0 : end - first;
 }
 
-function cacheDifferences(row: AccountingRow, plan: EnginePlan): string[] {
+/** A cache beside K and V is one more layer's for llama.cpp. */
+function cacheDifferences(row: AccountingRow, plan: EnginePlan, spec: ModelSpec): string[] {
   const mine = new Map<number, { layers: number; mib: number }>();
   for (const [i, cells] of plan.layers.cells.entries()) {
     if (cells === 0) continue;
     const known = mine.get(cells) ?? { layers: 0, mib: 0 };
-    mine.set(cells, { layers: known.layers + 1, mib: known.mib + (plan.layers.kv[i] ?? 0) / MIB });
+    const caches = 1 + (spec.layers[i]?.sideCaches.length ?? 0);
+    mine.set(cells, { layers: known.layers + caches, mib: known.mib + (plan.layers.kv[i] ?? 0) / MIB });
   }
   const theirs = new Map<number, { layers: number; mib: number }>();
   for (const part of row.measured.kvParts) {

@@ -67,6 +67,59 @@ const GLM4_MOE: Conversion = {
   }),
 };
 
+/** One latent row a token: one KV head as long as that. */
+function latent(c: RawConfig): Record<string, number | boolean | string | null> {
+  const rank = numberOf(c, "kv_lora_rank") ?? 512;
+  const ropeDim = numberIn(c, "qk_rope_head_dim");
+  return {
+    ...deepseekExperts(c),
+    "attention.head_count_kv": 1,
+    "attention.q_lora_rank": numberOf(c, "q_lora_rank"),
+    "attention.kv_lora_rank": rank,
+    "attention.key_length": rank + ropeDim,
+    "attention.value_length": rank,
+    "attention.key_length_mla": numberIn(c, "qk_nope_head_dim") + ropeDim,
+    "attention.value_length_mla": numberIn(c, "v_head_dim"),
+    "rope.dimension_count": ropeDim,
+    "rope.scaling.yarn_log_multiplier": yarnLog(c),
+  };
+}
+
+function yarnLog(c: RawConfig): number | null {
+  const scale = numberOf(ropeParameters(c), "mscale_all_dim");
+  return scale === null ? null : 0.1 * scale;
+}
+
+function indexer(c: RawConfig): Record<string, number | readonly boolean[] | null> {
+  const types = c.indexer_types;
+  return {
+    "attention.indexer.head_count": numberIn(c, "index_n_heads"),
+    "attention.indexer.key_length": numberIn(c, "index_head_dim"),
+    "attention.indexer.top_k": numberIn(c, "index_topk"),
+    "attention.indexer.types": Array.isArray(types) ? types.map((type) => type === "full") : null,
+  };
+}
+
+const MINIMAX_M3: Conversion = {
+  write: (c) => {
+    const sparse = isObject(c.sparse_attention_config) ? c.sparse_attention_config : {};
+    const layers = c.moe_layer_freq as readonly number[];
+    return {
+      expert_feed_forward_length: numberIn(c, "intermediate_size"),
+      "rope.dimension_count": numberIn(c, "rotary_dim"),
+      expert_shared_count: numberIn(c, "n_shared_experts"),
+      expert_weights_scale: numberIn(c, "routed_scaling_factor"),
+      expert_weights_norm: true,
+      "attention.indexer.head_count": numberIn(sparse, "sparse_num_index_heads"),
+      "attention.indexer.key_length": numberIn(sparse, "sparse_index_dim"),
+      "attention.indexer.top_k": numberIn(sparse, "sparse_topk_blocks"),
+      "attention.indexer.block_size": numberIn(sparse, "sparse_block_size"),
+      "attention.indexer.local_blocks": numberIn(sparse, "sparse_local_block"),
+      leading_dense_block_count: layers.indexOf(1),
+    };
+  },
+};
+
 function first(value: unknown): number | null {
   const one: unknown = Array.isArray(value) ? value[0] : value;
   return typeof one === "number" ? one : null;
@@ -143,4 +196,8 @@ export const SPARSE: Conversions = {
   llama4: LLAMA4,
   mimo2: MIMO2,
   minicpm3: MINICPM3,
+  deepseek2: { write: latent },
+  deepseek32: { write: (c) => ({ ...latent(c), ...indexer(c) }) },
+  "glm-dsa": { write: (c) => ({ ...latent(c), ...indexer(c) }) },
+  "minimax-m3": MINIMAX_M3,
 };

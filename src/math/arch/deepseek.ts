@@ -1,5 +1,6 @@
 /**
- * deepseek v2, v2-lite, v3, r1 and kimi k2: latent attention, some dense layers first, then routed and shared experts.
+ * deepseek v2 to v3.2, r1, kimi k2, glm 4.7 flash and glm 5: latent attention, some dense layers first, then routed and shared
+ * experts; v3.2 and glm 5 attend to what an indexer chooses.
  * A GGUF without `attention.key_length_mla` is from an older converter: it holds `attn_kv_b`, and llama.cpp caches whole
  * keys and values for every head.
  * @source llama.cpp src/models/deepseek2.cpp@v0.5.0, conversion/deepseek.py@01a723dc630d075780ac7081fd63fbd87780f665
@@ -11,6 +12,7 @@ import type { GgufHeader } from "./family.ts";
 import { defineFamily, layOut, plainLayer } from "./family-builder.ts";
 import { type Fields, LIMITS, orNone, repeat } from "./fields.ts";
 import { attention } from "./heads.ts";
+import { type Indexer, indexerCache, indexerFromConfig, indexerFromGguf, indexerTensors } from "./indexer.ts";
 import {
   everyLayer,
   feedForwardTensors,
@@ -29,7 +31,12 @@ interface DeepSeek extends Decoder {
   readonly unpacked: boolean;
   readonly feedForward: readonly FeedForward[];
   readonly traits: LayerTraits;
+  /** v3.2 and glm 5. */
+  readonly indexer: Indexer | null;
 }
+
+/** By model_type; the others are deepseek2. */
+const SPARSE: Readonly<Record<string, string>> = { deepseek_v32: "deepseek32", glm_moe_dsa: "glm-dsa" };
 
 interface FeedForwardCounts {
   readonly leadingDense: number;
@@ -54,12 +61,14 @@ function feedForwards(fields: Fields, decoder: Decoder, counts: FeedForwardCount
 }
 
 function readConfig(fields: Fields): DeepSeek {
-  const decoder = decoderFromConfig(fields, "deepseek", "deepseek2", UNTIED);
+  const modelType = fields.optionalString("model_type");
+  const sparse = SPARSE[modelType ?? ""] ?? null;
+  const decoder = decoderFromConfig(fields, "deepseek", sparse ?? "deepseek2", UNTIED);
   if ((fields.optionalInt("moe_layer_freq", LIMITS.layers) ?? 1) !== 1) {
     fields.refuse("moe_layer_freq is not 1: llama.cpp wants experts in each layer after the dense ones");
   }
   const method = fields.optionalString("topk_method");
-  const selectionBias = method === "noaux_tc" || fields.optionalString("model_type") !== "deepseek_v2";
+  const selectionBias = method === "noaux_tc" || modelType !== "deepseek_v2";
   return {
     ...decoder,
     latent: {
@@ -81,6 +90,7 @@ function readConfig(fields: Fields): DeepSeek {
       sharedExperts: fields.optionalInt("n_shared_experts", orNone(LIMITS.experts)) ?? 0,
     }),
     traits: { ...PLAIN_LAYER, experts: { ...PLAIN_EXPERTS, selectionBias } },
+    indexer: sparse === null ? null : indexerFromConfig(fields, decoder),
   };
 }
 
@@ -122,6 +132,7 @@ function readGguf(fields: Fields, header: GgufHeader): DeepSeek {
       { ...PLAIN_LAYER, experts: { ...PLAIN_EXPERTS, selectionBias } },
       Math.min(leadingDense, decoder.layerCount - 1),
     ),
+    indexer: header.architecture === "deepseek2" ? null : indexerFromGguf(fields, decoder),
   };
 }
 
@@ -159,19 +170,25 @@ function attentionTensors(geometry: DeepSeek, layer: number): readonly TensorSpe
 }
 
 function layer(geometry: DeepSeek, index: number): LayerSpec {
-  const { embedding, traits } = geometry;
+  const { embedding, traits, indexer, latent } = geometry;
   const feedForward = geometry.feedForward[index] ?? { kind: "none" };
-  return plainLayer(index, [mixer(geometry)], feedForward, [
+  const plain = plainLayer(index, [mixer(geometry)], feedForward, [
     ...norms(index, embedding, ["attn_norm", "ffn_norm"]),
     ...attentionTensors(geometry, index),
     ...feedForwardTensors(index, embedding, feedForward, traits),
   ]);
+  if (indexer === null || !indexer.own(index)) return plain;
+  return {
+    ...plain,
+    sideCaches: [indexerCache(indexer)],
+    tensors: [...plain.tensors, ...indexerTensors(index, indexer, embedding, latent.qLoraRank ?? 1)],
+  };
 }
 
 export const deepseek = defineFamily<DeepSeek>({
   id: "deepseek",
-  modelTypes: ["deepseek_v2", "deepseek_v3", "kimi_k2"],
-  ggufArchitectures: ["deepseek2"],
+  modelTypes: ["deepseek_v2", "deepseek_v3", "deepseek_v32", "glm4_moe_lite", "glm_moe_dsa", "kimi_k2"],
+  ggufArchitectures: ["deepseek2", "deepseek32", "glm-dsa"],
   readConfig,
   readGguf,
   build: (geometry) => ({

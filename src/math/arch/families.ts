@@ -75,5 +75,6 @@ export const FAMILIES = [
   "afmoe", // trinity
   "smallthinker",
   "minicpm3", // latent keys and values, cached whole
+  "minimax-m3",
 ] as const;
 export type FamilyId = (typeof FAMILIES)[number];

@@ -49,6 +49,7 @@ import { mimo2 } from "./mimo2.ts";
 import { minicpm } from "./minicpm.ts";
 import { minicpm3 } from "./minicpm3.ts";
 import { minimaxM2 } from "./minimax-m2.ts";
+import { minimaxM3 } from "./minimax-m3.ts";
 import { mpt } from "./mpt.ts";
 import { nemotron } from "./nemotron.ts";
 import { nemotronH } from "./nemotron-h.ts";
@@ -155,6 +156,7 @@ export const ARCHITECTURES = {
   afmoe,
   smallthinker,
   minicpm3,
+  "minimax-m3": minimaxM3,
 } as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);

@@ -182,7 +182,7 @@ test("minicpm 3: four thousand million parameters, 40 heads of 96 and 64 cached 
   const query = 2560 * 768 + 768 + 768 * 40 * 96;
   const keys = 2560 * (256 + 32) + 256 + 256 * 40 * (64 + 64);
   const layer = query + keys + 40 * 64 * 2560 + 3 * 2560 * 6400 + 2 * 2560;
-  expect(countParameters(model).total).toBe(62 * layer + 73_448 * 2560 + 2560 + 2 * 16);
+  expect(countParameters(model).total).toBe(62 * layer + 73_448 * 2560 + 2560);
   expect(model.layers[0]?.mixers).toMatchObject([{ kind: "full", kvHeads: 40, headDimK: 96, headDimV: 64 }]);
 });
 
@@ -237,4 +237,46 @@ test("smallthinker sees everything in layers 0, 4, 8 …, unturned", () => {
   expect(result.spec.layers[5]?.mixers).toMatchObject([{ kind: "sliding", window: 4096, rotary: true }]);
   const upsideDown = { ...config, sliding_window_layout: config.sliding_window_layout.map((kind) => 1 - kind) };
   expect(specFromConfig(upsideDown)).toMatchObject({ status: "unknown" });
+});
+
+describe("sparse attention", () => {
+  /** As tests/math/arch/deepseek.test.ts has it for v3: 671 026 419 200 without indexers. */
+  const V3 = 671_026_419_200;
+
+  test("deepseek v3.2 is v3 and an indexer in each of 61 layers", () => {
+    const indexer = 1536 * 64 * 128 + 7168 * 128 + 2 * 128 + 7168 * 64;
+    expect(indexer).toBe(13_959_424);
+    const model = specOfModel("deepseek-ai/DeepSeek-V3.2");
+    expect(model.architecture).toBe("deepseek32");
+    expect(countParameters(model).total).toBe(V3 + 61 * indexer);
+    expect(model.layers.every(({ sideCaches }) => sideCaches[0]?.elementsPerCell === 128)).toBe(true);
+  });
+
+  test("glm 5 has an indexer in each layer, glm 5.2 in the first three and every fourth", () => {
+    const choosing = (model: string) =>
+      specOfModel(model).layers.flatMap(({ index, sideCaches }) => (sideCaches.length > 0 ? [index] : []));
+    expect(choosing("zai-org/GLM-5")).toHaveLength(78);
+    expect(choosing("zai-org/GLM-5.2").slice(0, 6)).toEqual([0, 1, 2, 6, 10, 14]);
+    expect(shapeOf("zai-org/GLM-5.2", "blk.3.indexer.proj.weight")).toBeNull();
+  });
+
+  test("an indexer's kind that was never seen is named", () => {
+    const types = Array.from({ length: 78 }, () => "half");
+    expect(reasonFor("zai-org/GLM-5.2", { indexer_types: types })).toContain('indexer_types holds "half"');
+  });
+
+  test("minimax m3 chooses 16 blocks of 128 cells where it has experts", () => {
+    const model = specOfModel("MiniMaxAI/MiniMax-M3");
+    const chooses = { name: "indexer keys", elementsPerCell: 128, heads: 4, chosen: 16, blockCells: 128 };
+    expect(model.layers[3]?.sideCaches).toEqual([chooses]);
+    expect(model.layers[2]?.sideCaches).toEqual([]);
+    const attention = 6144 * (8192 + 2 * 512) + 8192 * 6144 + 2 * 128 + 2 * 6144;
+    const sparse = 128 * 6144 + 128 + 129 * 3 * 6144 * 3072 + 6144 * (512 + 128) + 2 * 128;
+    const whole = 60 * attention + 3 * 3 * 6144 * 12_288 + 57 * sparse + 2 * 200_064 * 6144 + 6144;
+    expect(countParameters(model).total).toBe(whole);
+    const mixed = Array.from({ length: 60 }, (_, i) => (i === 1 ? 1 : i < 4 ? 0 : 1));
+    expect(reasonFor("MiniMaxAI/MiniMax-M3", { moe_layer_freq: mixed })).toContain(
+      "a dense layer after one with experts",
+    );
+  });
 });

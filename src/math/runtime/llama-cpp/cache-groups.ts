@@ -93,10 +93,20 @@ export function groupCaches(
       const value = elements.value === 0 ? 0 : Math.max(elements.value, widestValue);
       own.push(cellOf(layer, elements.key, value, elements.window));
     }
-    for (const side of layer.sideCaches) own.push(cellOf(layer, side.elementsPerCell, 0, null));
+    for (const side of layer.sideCaches) own.push(cellOf(layer, side.elementsPerCell, sideValue(layer), null));
     return own;
   });
   return { groups, byLayer };
+}
+
+/**
+ * llama.cpp makes an indexer's cache like the first one, with one head: one beside latent rows holds keys only, another one
+ * head of values as well, which nothing reads.
+ * @source src/llama-kv-cache-msa.cpp, src/llama-kv-cache-dsa.cpp at llama.cpp v0.5.0
+ */
+function sideValue({ mixers }: LayerSpec): number {
+  const first = mixers.find((mixer) => mixer.kind !== "state");
+  return first === undefined || first.kind === "latent" ? 0 : first.headDimV;
 }
 
 function widestValueRow(model: ModelSpec, latent: LlamaCppRules["latent"]): number {

@@ -5,6 +5,7 @@ import { addTo, type BesideLoad } from "./beside.ts";
 import type { CacheGroup, StateGroup } from "./cache-groups.ts";
 import { shapeCaches } from "./caches.ts";
 import { computeBuffers } from "./compute/buffers.ts";
+import { withEarlyLeaves } from "./compute/early-leaves.ts";
 import type { Prepared } from "./prepare.ts";
 import { outputRows } from "./resolve.ts";
 import type { CacheShape, LlamaCppOptions } from "./types.ts";
@@ -61,7 +62,8 @@ export function totals(prepared: Prepared, context: number, sequences: number): 
   const options = atLoad(prepared.options, context, sequences);
   const shape = shapeCaches(options, context, sequences);
   const { model, placement, machine } = prepared;
-  const buffers = computeBuffers(model, options, shape, placement, machine.accelerators);
+  const computed = computeBuffers(model, options, shape, placement, machine.accelerators);
+  const buffers = withEarlyLeaves(computed, model, shape, placement);
   return totalsWith(prepared, options, shape, [...buffers.devices, buffers.host]);
 }
 

@@ -3,6 +3,7 @@
  * @source src/llama-graph.cpp build_qkv, build_attn; src/models/qwen35.cpp; src/llama-kv-cache.cpp cpy_k, cpy_v at v0.5.0
  */
 import type { AttentionMixer } from "../../../model.ts";
+import { attendBlocks, type BlockChoice, chooseBlocks } from "./chosen-blocks.ts";
 import { type GraphNode, rootOf, type Source, stridedSize } from "./graph.ts";
 import { type Projections, unpacked } from "./latent-attention.ts";
 import { cacheView, scores } from "./scores.ts";
@@ -25,7 +26,7 @@ export function attention(at: LayerContext, mixer: AttentionMixer, input: GraphN
     key: positioned(at, mixer.kvHeads, mixer, "attn_k_norm", key, traits),
     value,
   };
-  const out = attend(at, mixer, parts, traits);
+  const out = attend(at, mixer, parts, traits, chooseBlocks(at, input));
   return at.has("attn_gate.weight") ? gatedApart(at, mixer, input, out) : out;
 }
 
@@ -121,7 +122,13 @@ function rotated(at: LayerContext, rotation: GraphNode | null, input: Source, wi
   return at.graph.view(at.op("rotated", "matmul", [row, rows], [rotation, at.graph.view(input)]));
 }
 
-function attend(at: LayerContext, mixer: AttentionMixer, parts: Projections, traits: AttentionTraits): Source {
+function attend(
+  at: LayerContext,
+  mixer: AttentionMixer,
+  parts: Projections,
+  traits: AttentionTraits,
+  blocks: BlockChoice | null = null,
+): Source {
   const { graph, step, inputs } = at;
   const cells: "full" | "window" = mixer.window === null ? "full" : "window";
   const keyRotation = inputs.keyRotation(cells);
@@ -141,8 +148,9 @@ function attend(at: LayerContext, mixer: AttentionMixer, parts: Projections, tra
   const value = rotated(at, valueRotation, scattered && valueRotation !== null ? together() : parts.value, v);
 
   graph.expand(query);
-  graph.expand(traits.twoCaches ? key : value);
-  graph.expand(traits.twoCaches ? value : key);
+  const keysFirst = traits.twoCaches || blocks !== null;
+  graph.expand(keysFirst ? key : value);
+  graph.expand(keysFirst ? value : key);
   const keyCache = at.cache("cache k");
   const valueCache = at.cache("cache v");
   at.store("store k", [graph.view(key), inputs.keyRows(cells), keyCache]);
@@ -150,7 +158,7 @@ function attend(at: LayerContext, mixer: AttentionMixer, parts: Projections, tra
   at.store("store v", [stored, inputs.valueRows(cells), valueCache]);
 
   const sinks = at.has("attn_sinks.weight") ? [at.weight("attn_sinks.weight")] : [];
-  const out = scores(at, {
+  const attended = {
     query: graph.view(query),
     key: graph.view(keyCache, cacheView(at, k, cells, step.kvTypeK), { type: step.kvTypeK, elements: mixer.headDimK }),
     value: graph.view(valueCache, cacheView(at, v, cells, step.kvTypeV), {
@@ -161,9 +169,10 @@ function attend(at: LayerContext, mixer: AttentionMixer, parts: Projections, tra
     valueWidth: v,
     heads: mixer.heads,
     width: mixer.headDimV,
-    cells,
-    sinks,
-    unpack: null,
-  });
+  };
+  const out =
+    blocks === null
+      ? scores(at, { ...attended, cells, sinks, unpack: null, mask: null })
+      : attendBlocks(at, blocks, attended);
   return rotated(at, valueRotation, out, mixer.heads * mixer.headDimV);
 }

@@ -9,12 +9,13 @@ import type { KvType } from "../../../options.ts";
 import type { Shared } from "./assembly.ts";
 import { attention } from "./attention.ts";
 import { GraphBuilder } from "./builder.ts";
+import { blockInputs } from "./chosen-blocks.ts";
 import { dense, experts, subNormed } from "./feed-forward.ts";
 import { type Extent, type GraphNode, type Source, sizeOf } from "./graph.ts";
 import { latentAttention } from "./latent-attention.ts";
 import { type Part, partOf } from "./part.ts";
 import { recurrent } from "./recurrent.ts";
-import { LayerContext, type Step, type StepInputs, TIED } from "./step.ts";
+import { type IndexerInputs, LayerContext, type Step, type StepInputs, TIED } from "./step.ts";
 import { GRAPH_TRAITS, type GraphTraits } from "./traits.ts";
 
 /** The parts of one step's graph, each built when it is asked for first. */
@@ -207,7 +208,7 @@ const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
     ["ffn_norm", "attn_output_norm", "post_attention_norm"].find((name) => hasNorm(at, name)) ?? "ffn_norm";
   let out = feedForward(at, E, at.norm(before, sum, [E, rows]), rows, traits, input);
   if (hasNorm(at, "post_ffw_norm")) out = feedForwardNormed(at, E, out, rows, traits);
-  return at.op("layer out", "in-place", [E, rows], traits.residualFirst ? [sum, out] : [out, sum]);
+  return at.op("layer out", "in-place", [E, rows], [...(traits.residualFirst ? [sum, out] : [out, sum]), ...at.kept]);
 };
 
 const parallelLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
@@ -367,12 +368,25 @@ function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInpu
     outputIds: graph.input("output ids", 4, [step.outputs]),
     ownRows: graph.view(stateRows),
     otherRows: graph.view(stateRows, sizeOf(4, [0])),
+    blocks: blockInputs(graph, model, step),
+    indexer: indexerInputs(graph, model, T),
     mask: both((kind) => graph.input("mask", step.flashAttention ? 2 : 4, [kind, T])),
     keyRows: both(() => graph.input("key rows", 8, [T])),
     valueRows: both(() => graph.input("value rows", 8, [step.flashAttention ? T : T * valueWidth])),
     keyRotation: both(rotation(step.kvTypeK, headDimK % 64 === 0 && headDimK > 0 ? lowestPower(headDimK) : null)),
     valueRotation: both(rotation(step.kvTypeV, headDimV % 64 === 0 && headDimV > 0 ? 64 : null)),
     ropeFactors: ropeFactors(graph, model),
+  };
+}
+
+function indexerInputs(graph: GraphBuilder, model: ModelSpec, tokens: number): IndexerInputs | null {
+  const indexer = model.layers.flatMap(({ sideCaches }) => sideCaches)[0];
+  if (indexer === undefined || indexer.blockCells > 1) return null;
+  return {
+    mask: graph.input("indexer mask", 2, ["full", tokens]),
+    keyRows: graph.input("indexer key rows", 8, [tokens]),
+    rotation: graph.input("indexer rotation", 4, [indexer.elementsPerCell, indexer.elementsPerCell]),
+    chosen: indexer.chosen,
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { GGML_TYPES } from "../../../ggml-types.ts";
 import type { AttentionMixer, LatentMixer } from "../../../model.ts";
+import { chooseCells, maskChosen } from "./chosen-cells.ts";
 import { type GraphNode, type GraphView, type Source, stridedSize } from "./graph.ts";
 import { cacheView, scores } from "./scores.ts";
 import type { LayerContext } from "./step.ts";
@@ -16,10 +17,13 @@ export interface Projections {
 
 /** The queries of latent attention, through a small space of their own where the model has one. */
 function latentQueries(at: LayerContext, width: number, rank: number, input: GraphNode): GraphView {
-  const { graph, step } = at;
-  if (!at.has("attn_q_a.weight")) return graph.view(at.matmul("attn_q", width, input));
-  const small = at.norm("attn_q_a_norm", at.matmul("attn_q_a", rank, input), [rank, step.tokens]);
-  return graph.view(at.matmul("attn_q_b", width, small));
+  const small = compressedQueries(at, rank, input);
+  return at.graph.view(small === null ? at.matmul("attn_q", width, input) : at.matmul("attn_q_b", width, small));
+}
+
+function compressedQueries(at: LayerContext, rank: number, input: GraphNode): GraphNode | null {
+  if (!at.has("attn_q_a.weight")) return null;
+  return at.norm("attn_q_a_norm", at.matmul("attn_q_a", rank, input), [rank, at.step.tokens]);
 }
 
 /** Latent attention of an older converter's file: one matrix unpacks keys and values of all heads, which are cached whole. */
@@ -56,7 +60,11 @@ export function latentAttention(at: LayerContext, mixer: LatentMixer, input: Gra
   const { graph, step, inputs } = at;
   const { heads, kvLoraRank, ropeDim, nopeDim, valueDim } = mixer;
   const row = kvLoraRank + ropeDim;
-  const q = latentQueries(at, heads * (nopeDim + ropeDim), mixer.qLoraRank ?? 0, input);
+  const [indexer = null] = at.layer.sideCaches;
+  const small = compressedQueries(at, mixer.qLoraRank ?? 0, input);
+  const chosen = indexer === null || small === null ? null : chooseCells(at, indexer, small, input);
+  const width = heads * (nopeDim + ropeDim);
+  const q = graph.view(small === null ? at.matmul("attn_q", width, input) : at.matmul("attn_q_b", width, small));
   const absorbed = at.matmul("attn_k_b", kvLoraRank, q, [step.tokens, heads]);
   const turned = at.op("query rope", "rope", [ropeDim, heads, step.tokens], [q, inputs.positions]);
   const query = at.op("query", "op", [row, heads, step.tokens], [graph.view(absorbed), turned]);
@@ -92,5 +100,6 @@ export function latentAttention(at: LayerContext, mixer: LatentMixer, input: Gra
     cells: "full",
     sinks: [],
     unpack: { weight: at.weight("attn_v_b.weight"), width: valueDim },
+    mask: maskChosen(at, chosen),
   });
 }

@@ -26,13 +26,15 @@ export interface Scores {
   readonly sinks: readonly GraphNode[];
   /** Latent attention: unpacks the values of each head. */
   readonly unpack: { readonly weight: GraphNode; readonly width: number } | null;
+  /** null: the one that all layers share. */
+  readonly mask: GraphNode | null;
 }
 
 export function scores(at: LayerContext, parts: Scores): Source {
   const { graph, step, inputs } = at;
   const { query, key, value, keyWidth, valueWidth, heads, width, cells, sinks, unpack } = parts;
   const each = step.tokens / step.streams;
-  const mask = inputs.mask(cells);
+  const mask = parts.mask ?? inputs.mask(cells);
   let out: Source;
   if (step.flashAttention) {
     const keys = step.kvTypeK === "F32" ? asF16(at, "keys as f16", keyWidth, cells, key) : key;

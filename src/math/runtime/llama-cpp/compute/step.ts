@@ -4,6 +4,7 @@ import type { LayerSpec, TensorSpec } from "../../../model.ts";
 import type { KvType } from "../../../options.ts";
 import type { Scratch } from "./backends.ts";
 import type { GraphBuilder } from "./builder.ts";
+import type { BlockInputs } from "./chosen-blocks.ts";
 import { tensorsOf } from "./copy.ts";
 import type { Extent, GraphNode, GraphView, Operation, Place, Source } from "./graph.ts";
 
@@ -35,6 +36,10 @@ export interface StepInputs {
   /** Rows of the recurrent states that this step's sequences own, and those that only move. */
   readonly ownRows: GraphView;
   readonly otherRows: GraphView;
+  /** Of models with sparse attention. */
+  readonly indexer: IndexerInputs | null;
+  /** Of models whose sparse attention chooses blocks. */
+  readonly blocks: BlockInputs | null;
   readonly mask: (kind: "full" | "window") => GraphNode;
   readonly keyRows: (kind: "full" | "window") => GraphNode;
   readonly valueRows: (kind: "full" | "window") => GraphNode;
@@ -43,12 +48,23 @@ export interface StepInputs {
   readonly valueRotation: (kind: "full" | "window") => GraphNode | null;
 }
 
+/** What the indexers of all layers share. */
+export interface IndexerInputs {
+  readonly mask: GraphNode;
+  readonly keyRows: GraphNode;
+  /** Rotates queries and keys, whatever type the cache has. */
+  readonly rotation: GraphNode;
+  /** How many cells are chosen. */
+  readonly chosen: number;
+}
+
 /** A layer while its part is built. */
 export class LayerContext {
   readonly graph: GraphBuilder;
   readonly step: Step;
   readonly inputs: StepInputs;
   readonly layer: LayerSpec;
+  readonly kept: GraphView[] = [];
   readonly #tensors: ReadonlyMap<string, TensorSpec>;
   readonly #weights = new Map<string, GraphNode>();
   /** A layer norm, which never works in place, or an RMS norm, which may. */
@@ -117,6 +133,11 @@ export class LayerContext {
     if (!weighted) return normed;
     const scaled = this.op(name, "in-place", extents, [normed, this.weight(this.has(name) ? name : `${name}.weight`)]);
     return this.biased(name, scaled);
+  }
+
+  /** Needed until the layer is done, for the next one to use as well. */
+  keep(node: GraphNode): void {
+    this.kept.push(this.graph.view(node));
   }
 
   /** Writes into a cache of the layer. */

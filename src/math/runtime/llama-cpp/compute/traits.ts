@@ -154,4 +154,5 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   afmoe: { ...PLAIN, embeddingScaled: true },
   smallthinker: { ...PLAIN, experts: { ...PLAIN.experts, routedBy: "layer" } },
   minicpm3: { ...PLAIN, embeddingScaled: true, headScaled: true },
+  "minimax-m3": PLAIN,
 };

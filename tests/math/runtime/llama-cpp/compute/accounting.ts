@@ -6,6 +6,7 @@ import type { KvType } from "../../../../../src/math/options.ts";
 import { shapeCaches } from "../../../../../src/math/runtime/llama-cpp/caches.ts";
 import type { BufferRule } from "../../../../../src/math/runtime/llama-cpp/compute/backends.ts";
 import { lengths, makePrograms, sizeAt } from "../../../../../src/math/runtime/llama-cpp/compute/buffers.ts";
+import { withEarlyLeaves } from "../../../../../src/math/runtime/llama-cpp/compute/early-leaves.ts";
 import { placeLayers } from "../../../../../src/math/runtime/llama-cpp/placement.ts";
 import { NEWEST_RULES } from "../../../../../src/math/runtime/llama-cpp/rules.ts";
 import type { LlamaCppOptions } from "../../../../../src/math/runtime/llama-cpp/types.ts";
@@ -110,11 +111,14 @@ function compareRow(row: AccountingRow, spec: ModelSpec): readonly Compared[] {
   const programs = makePrograms(spec, options, caches, placement, rules);
   const { full, window } = lengths(spec, caches);
   const names = row.devices === 2 ? (["CUDA0", "CUDA1", "CUDA_Host"] as const) : (["CUDA0", "CUDA_Host"] as const);
+  const sizes = machine.accelerators.map((_, i) => sizeAt(programs, i, full, window));
+  const plain = { devices: sizes, host: sizeAt(programs, machine.accelerators.length, full, window) };
+  const { devices, host } = withEarlyLeaves(plain, spec, caches, placement);
   return names.map((device, i) => ({
     row,
     device,
     want: row.measured.compute[device] ?? 0,
-    got: sizeAt(programs, i, full, window),
+    got: devices[i] ?? host,
   }));
 }
 
