@@ -27,6 +27,11 @@ function groupOf(id: string): number {
   return id.startsWith("mlx-mx") ? 32 : Number(/-g(\d+)$/.exec(id)?.[1] ?? 64);
 }
 
+/** MXFP4 of a repository's own is gpt-oss's, experts alone. */
+function loads({ method }: WeightFormat, module: string): boolean {
+  return method === "plain" || method === "mlx" || (method === "mxfp4" && module === "gpt_oss");
+}
+
 const made = new Map<string, WeightFormat>();
 
 /**
@@ -35,7 +40,7 @@ const made = new Map<string, WeightFormat>();
  */
 export function mlxFormat(name: string, module: string): WeightFormat | null {
   const base = parseFormat(name);
-  if (base === null || (base.method !== "plain" && base.method !== "mlx")) return null;
+  if (base === null || !loads(base, module)) return null;
   const id = `${base.id} ${module}`;
   let format = made.get(id);
   if (format === undefined) {

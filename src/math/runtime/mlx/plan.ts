@@ -18,7 +18,8 @@ export function planMlx(model: ModelSpec, asked: PlanOptions, machine: Machine):
   const { options, module } = resolution;
   const prepared = prepare(model, module, options, machine);
   const load = totals(prepared, options.context, options.sequences);
-  const name = model.weights?.name ?? "bf16";
+  // The repository's own weights need no conversion, whatever they are.
+  const name = model.weights?.checkpoint == null ? (model.weights?.name ?? "bf16") : "as they are";
   return {
     status: "planned",
     options: describeOptions(options),

@@ -87,10 +87,16 @@ export function resolveOptions(model: ModelSpec, asked: PlanOptions, machine: Ma
       sequences,
       step: asked.ubatch ?? DEFAULT_STEP,
       kvBits: kv,
-      elementBytes: elementBytesOf(model.weights?.name ?? "bf16"),
+      elementBytes: elementBytesOf(floatOf(model)),
       reserveBytes: asked.reserveBytes ?? 0,
     },
   };
+}
+
+/** The type of weights that are not packed, which activations and caches have as well. */
+function floatOf({ weights }: ModelSpec): string {
+  const own = weights?.checkpoint?.format;
+  return own?.status === "ok" ? own.float : (weights?.name ?? "bf16");
 }
 
 function refuseMachine({ accelerators }: Machine): EngineRefusal | null {
