@@ -12,4 +12,5 @@ export const ENGINE_TABLE: Readonly<Record<EngineId, Engine>> = {
   mlx: { id: "mlx", askPlan: null },
   vllm: { id: "vllm", askPlan: null },
   sglang: { id: "sglang", askPlan: null },
+  tgi: { id: "tgi", askPlan: null },
 };

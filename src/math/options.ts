@@ -10,6 +10,7 @@ export const ENGINES = [
   "mlx",
   "vllm",
   "sglang",
+  "tgi",
 ] as const;
 export type EngineId = (typeof ENGINES)[number];
 

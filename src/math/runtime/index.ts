@@ -7,6 +7,7 @@ import { NODE_LLAMA_CPP } from "./node-llama-cpp/index.ts";
 import { OLLAMA } from "./ollama/index.ts";
 import type { Runtime } from "./runtime.ts";
 import { SGLANG } from "./sglang/index.ts";
+import { TGI } from "./tgi/index.ts";
 import { VLLM } from "./vllm/index.ts";
 
 /** Every engine whose memory is modelled. A forgotten row does not compile. */
@@ -19,4 +20,5 @@ export const RUNTIMES = {
   mlx: MLX,
   vllm: VLLM,
   sglang: SGLANG,
+  tgi: TGI,
 } as const satisfies Record<EngineId, Runtime>;

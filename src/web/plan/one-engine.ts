@@ -14,6 +14,7 @@ const LOADERS = {
   mlx: async () => (await import("../../math/runtime/mlx/index.ts")).MLX,
   vllm: async () => (await import("../../math/runtime/vllm/index.ts")).VLLM,
   sglang: async () => (await import("../../math/runtime/sglang/index.ts")).SGLANG,
+  tgi: async () => (await import("../../math/runtime/tgi/index.ts")).TGI,
 } as const satisfies Record<EngineId, () => Promise<Runtime>>;
 
 /** Those that were loaded. */
