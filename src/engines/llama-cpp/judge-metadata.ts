@@ -13,6 +13,8 @@ import type { MetadataPair, MetadataScalar, MetadataType } from "./protocol.ts";
 const FLOAT_KEY =
   /(epsilon|eps|freq_base\w*|freq_scale\w*|scaling\.(factor|attn_factor)|ext_factor|beta_fast|beta_slow|log_multiplier|scale|softcapping|clamp_kqv|max_alibi_bias|swiglu_clamp\w*|sinkhorn_eps)$/;
 const TOKENS = "tokenizer.ggml.tokens";
+/** Rows of an encoder's table. */
+const TOKEN_TYPES = "tokenizer.ggml.token_type_count";
 /** Names, the tokenizer, how it was quantized and split: no buffer depends on them. */
 const WITHOUT_MEMORY = /^(general|tokenizer|quantize|split)\./;
 
@@ -28,7 +30,7 @@ export function judgeMetadata(header: GgufHeader): JudgeMetadata {
   const tokens = vocabularyLength(header);
   const pairs: MetadataPair[] = [{ key: "general.architecture", type: "str", value: header.architecture }];
   for (const [key, value] of header.metadata) {
-    if (WITHOUT_MEMORY.test(key) || (key === sizeKey && tokens !== null)) continue;
+    if ((WITHOUT_MEMORY.test(key) && key !== TOKEN_TYPES) || (key === sizeKey && tokens !== null)) continue;
     pairs.push({ key, type: metadataType(key, value), value: forJson(value) });
   }
   pairs.push({ key: "tokenizer.ggml.model", type: "str", value: "no_vocab" });

@@ -48,6 +48,7 @@ function distribute(
   const byLayer: TensorSpec[][] = Array.from({ length: blocks }, () => []);
   const outside: TensorSpec[] = [];
   const extra: string[] = [];
+  const homes = unnumbered(computed);
   for (const found of tensors) {
     const { name, shape, type, shard, offset } = found;
     if (!isGgmlType(type)) {
@@ -57,7 +58,7 @@ function distribute(
         missing: [],
       };
     }
-    const index = layerOf(name);
+    const index = homes.get(name) ?? layerOf(name);
     const place = index === null ? outside : byLayer[index];
     if (place === undefined) {
       return { ok: false, reason: `tensor ${quote(name)} is beyond the ${blocks} blocks of the metadata`, missing: [] };
@@ -81,6 +82,15 @@ function distribute(
           `The file has ${listed(extra)}, which this architecture does not use: llama.cpp may refuse the file, here they count as weights.`,
         ];
   return { ok: true, spec, warnings };
+}
+
+/** Tensors of a layer whose names don't say so: the norm of the embeddings, which goes where the first layer does. */
+function unnumbered(computed: ModelSpec): ReadonlyMap<string, number> {
+  const homes = new Map<string, number>();
+  for (const { index, tensors } of computed.layers) {
+    for (const { name } of tensors) if (layerOf(name) === null) homes.set(name, index);
+  }
+  return homes;
 }
 
 /** Optional companions that llama.cpp takes with any matrix: scales of NVFP4 and biases. */

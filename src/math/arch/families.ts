@@ -18,6 +18,7 @@ export const FAMILIES = [
   "mamba2",
   "mamba", // mamba 1 and falcon-mamba
   "jamba", // mamba 1 and attention, experts in every second layer
+  "bert", // bert, roberta, nomic-bert, jina-bert: encoders
   "lfm2", // short convolutions and attention, dense and MoE
   "plamo2", // mamba 2 and attention
   "granite-hybrid", // granite 4, bamba: mamba 2 and attention

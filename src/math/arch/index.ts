@@ -1,5 +1,6 @@
 /** The table of architectures, and the two ways in. */
 import type { SpecResult } from "../model.ts";
+import { bert } from "./bert.ts";
 import { afmoe } from "./afmoe.ts";
 import { apertus } from "./apertus.ts";
 import { arcee } from "./arcee.ts";
@@ -101,6 +102,7 @@ export const ARCHITECTURES = {
   jamba,
   "nemotron-h": nemotronH,
   "granite-hybrid": graniteHybrid,
+  bert,
   lfm2,
   plamo2,
   "deepseek-moe": deepseekMoe,

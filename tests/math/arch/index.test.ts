@@ -63,7 +63,7 @@ describe("published configs", () => {
     ["google/gemma-4-31B-it", "gemma4_text"],
     ["RWKV/rwkv-6-world-1b6", "rwkv6"],
     ["moonshotai/Kimi-K3", "kimi_linear"],
-    ["google-bert/bert-base-multilingual-cased", "bert"],
+    ["facebook/bart-base", "bart"],
   ])("%s is not known yet", (model, architecture) => {
     expect(specFromConfig(configOf(model))).toEqual({
       status: "unknown",

@@ -19,7 +19,7 @@ export const MAX_SEQUENCES = 256;
  */
 export function shapeCaches(
   options: Pick<LlamaCppOptions, "kvUnified" | "batch" | "ubatch" | "swaFull"> &
-    Partial<Pick<LlamaCppOptions, "flashAttention" | "rules">>,
+    Partial<Pick<LlamaCppOptions, "flashAttention" | "rules" | "causal">>,
   context: number,
   sequences: number,
 ): CacheShape {
@@ -31,7 +31,9 @@ export function shapeCaches(
   const streams = unified ? 1 : sequences;
   const cells = unified ? asked : pad(Math.floor(asked / sequences), padding);
   const contextTotal = cells * streams;
-  const ubatch = Math.min(options.ubatch, options.batch, tokens);
+  // Only a model that reads in one direction cuts its batch to the context that was asked for.
+  const longest = options.causal === false ? contextTotal : tokens;
+  const ubatch = Math.min(options.ubatch, options.batch, longest);
   const step = rules.windows === "n_batch" ? Math.min(options.batch, tokens) : ubatch;
   return {
     contextTotal,

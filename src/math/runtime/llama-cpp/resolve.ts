@@ -132,6 +132,7 @@ export function resolveOptions(
       reserveBytes: asked.reserveBytes ?? FIT_MARGIN_BYTES,
       outputs: outputRows(program, sequences, batch, rules),
       rules,
+      ...(isEncoder(model) ? { causal: false } : {}),
     },
   };
 }
@@ -147,6 +148,10 @@ export function outputRows(
   rules: LlamaCppRules,
 ): number {
   return program === "llama-server" && rules.fewOutputs ? sequences : batch;
+}
+
+function isEncoder({ layers }: ModelSpec): boolean {
+  return layers.some(({ mixers }) => mixers.some((mixer) => "cached" in mixer && !mixer.cached));
 }
 
 /**

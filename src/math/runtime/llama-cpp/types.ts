@@ -31,6 +31,8 @@ export interface LlamaCppOptions {
   readonly outputs: number;
   /** Of the build that is planned for. */
   readonly rules: LlamaCppRules;
+  /** false: an encoder, every token of a step sees every other. Absent: true. */
+  readonly causal?: false;
 }
 
 /** Lengths of the caches, in cells. @source memory rules of llama.cpp src/llama-kv-cache.cpp, see caches.ts */

@@ -10,6 +10,7 @@ import type { Shared } from "./assembly.ts";
 import { attention } from "./attention.ts";
 import { GraphBuilder } from "./builder.ts";
 import { blockInputs } from "./chosen-blocks.ts";
+import { encoderLayer } from "./encoder.ts";
 import { dense, experts, subNormed } from "./feed-forward.ts";
 import { type Extent, type GraphNode, type Source, sizeOf } from "./graph.ts";
 import { latentAttention } from "./latent-attention.ts";
@@ -74,7 +75,15 @@ export class StepParts {
     graph.expand(this.#inputs.embeddings);
     const scaled = this.#traits.embeddingScaled;
     const result = scaled ? graph.node("embedding scaled", "in-place", extents, [embedding]) : embedding;
-    return this.#finish(null, this.#embeddingNormed(this.#withPositions(result, extents), extents));
+    return this.#finish(null, this.#embeddingNormed(this.#withPositions(this.#typed(result, extents), extents), extents));
+  }
+
+  /** The row of the first token type is added to each embedding (bert). */
+  #typed(embedding: GraphNode, extents: readonly Extent[]): GraphNode {
+    const tensor = this.#outside("token_types.weight");
+    if (tensor === null) return embedding;
+    const row = this.#graph.view(this.#graph.weight(tensor.name, tensor, "host"), sizeOf(4, [this.#model.embeddingLength]));
+    return this.#graph.node("embedding and type", "in-place", extents, [embedding, row]);
   }
 
   /** Learned positions are added to the embedding (gpt-2). */
@@ -84,7 +93,8 @@ export class StepParts {
     const graph = this.#graph;
     const table = graph.weight(tensor.name, tensor, "host");
     const rows = graph.node("position embedding", "get-rows", extents, [table, this.#inputs.positions]);
-    return graph.node("embedding and position", "in-place", extents, [embedding, rows]);
+    const summands = this.#traits.positionsFirst ? [rows, embedding] : [embedding, rows];
+    return graph.node("embedding and position", "in-place", extents, summands);
   }
 
   /** A layer norm of the embedding (bloom). */
@@ -120,6 +130,7 @@ export class StepParts {
     const graph = this.#graph;
     graph.phase = "logits";
     const head = this.#outside("output.weight") ?? this.#outside("token_embd.weight");
+    if (head?.role === "embedding" && !this.#model.tiedEmbeddings) return this.#endWithoutHead();
     const headWeight = graph.weight("output.weight", head, "output");
     const picked = outputsAt === "attention" || outputsAt === "sum";
     const input = graph.input("input", 4, [E, picked ? outputs : tokens]);
@@ -138,6 +149,13 @@ export class StepParts {
     if (this.#traits.headScaled) result = graph.node("output scaled", "in-place", [E, outputs], [result]);
     graph.expand(this.#output("logits", "matmul", [vocabularySize, outputs], [headWeight, result], "output.bias"));
     return this.#finish(input, null, outputsAt === "end");
+  }
+
+  /** An encoder's last layer is what is read. */
+  #endWithoutHead(): Part {
+    const input = this.#graph.input("input", 4, [this.#model.embeddingLength, this.#step.outputs]);
+    this.#graph.expand(input);
+    return this.#finish(input, null);
   }
 
   /** Read after the step: the node itself, or the bias added to it. */
@@ -289,7 +307,11 @@ function feedForwardNormed(at: LayerContext, E: number, out: GraphNode, rows: nu
   return at.op("feed-forward normed", "in-place", [E, rows], [normed, at.weight("post_ffw_norm.weight")]);
 }
 
-function layerBuilder({ feedForward, tensors, index }: LayerSpec, { parallel, layerNorm }: GraphTraits): LayerBuilder {
+function layerBuilder(
+  { feedForward, mixers, tensors, index }: LayerSpec,
+  { parallel, layerNorm }: GraphTraits,
+): LayerBuilder {
+  if (mixers.some((mixer) => "cached" in mixer && !mixer.cached)) return encoderLayer;
   if (parallel) return parallelLayer;
   if (feedForward.kind === "dense" && feedForward.besideAttention === true) return besideLayer;
   const has = (name: string): boolean => tensors.some((tensor) => tensor.name === `blk.${index}.${name}.weight`);
@@ -371,6 +393,7 @@ function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInpu
     blocks: blockInputs(graph, model, step),
     indexer: indexerInputs(graph, model, T),
     mask: both((kind) => graph.input("mask", step.flashAttention ? 2 : 4, [kind, T])),
+    tokenMask: both(() => graph.input("mask", step.flashAttention ? 2 : 4, [T, T])),
     keyRows: both(() => graph.input("key rows", 8, [T])),
     valueRows: both(() => graph.input("value rows", 8, [step.flashAttention ? T : T * valueWidth])),
     keyRotation: both(rotation(step.kvTypeK, headDimK % 64 === 0 && headDimK > 0 ? lowestPower(headDimK) : null)),

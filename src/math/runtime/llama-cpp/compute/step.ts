@@ -41,6 +41,8 @@ export interface StepInputs {
   /** Of models whose sparse attention chooses blocks. */
   readonly blocks: BlockInputs | null;
   readonly mask: (kind: "full" | "window") => GraphNode;
+  /** Without a cache: which of the step's tokens see which. */
+  readonly tokenMask: (kind: "full" | "window") => GraphNode;
   readonly keyRows: (kind: "full" | "window") => GraphNode;
   readonly valueRows: (kind: "full" | "window") => GraphNode;
   /** The rotation of quantized keys and values; null where there is none. */

@@ -37,6 +37,8 @@ export interface GraphTraits {
   readonly queryScaled: boolean;
   /** The output norm's result is scaled before the head (minicpm 3). */
   readonly headScaled: boolean;
+  /** The embedding is added to its learned position, whose memory is the one taken over; else the other way round. */
+  readonly positionsFirst: boolean;
   /** Matrices whose own scale (of NVFP4) llama.cpp leaves out. */
   readonly unscaled: readonly string[];
   readonly experts: ExpertTraits;
@@ -60,6 +62,7 @@ const PLAIN: GraphTraits = {
   queryScaled: false,
   headScaled: false,
   experts: { gating: "all", normalised: true, sharedGate: "sigmoid", routedBy: "block" },
+  positionsFirst: false,
   unscaled: [],
   deltaRepeated: false,
 };
@@ -90,6 +93,13 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "falcon-h1": { ...PLAIN, outputsAt: "sum" },
   mamba2: PLAIN,
   mamba: PLAIN,
+  bert: {
+    ...PLAIN,
+    layerNorm: true,
+    positionsFirst: true,
+    unscaled: [...EXPERT_MATRICES, "ffn_gate", "ffn_up", "ffn_down"],
+    experts: { ...PLAIN.experts, normalised: false },
+  },
   lfm2: { ...PLAIN, attentionResidualFirst: true, residualFirst: true },
   plamo2: { ...PLAIN, unscaled: ["attn_qkv", "ssm_in", "ssm_out"] },
   "granite-hybrid": { ...PLAIN, embeddingScaled: true, unscaled: [...EXPERT_MATRICES, ...SHARED_MATRICES] },
