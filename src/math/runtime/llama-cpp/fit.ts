@@ -4,12 +4,11 @@
  */
 import type { Machine } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
-import { largest } from "../search.ts";
 import { hostExpertsOverride } from "./host-experts.ts";
-import { spare, totals } from "./memory.ts";
+import { fitsAccelerators, mostFitting } from "./most-fitting.ts";
 import { offloadableLayers } from "./placement.ts";
 import type { Prepared } from "./prepare.ts";
-import { fitsAccelerators, limitKey, MOST_REMEMBERED, type Ready } from "./solve.ts";
+import { limitKey, MOST_REMEMBERED, type Ready } from "./solve.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
 /** The build that --fit came with; older ones offload as many whole layers as they are told to. */
@@ -43,14 +42,14 @@ export function fitLayers(model: ModelSpec, options: LlamaCppOptions, machine: M
   const all = offloadableLayers(model);
   const moe = model.layers.some((layer) => layer.feedForward.kind === "moe");
   let shares: Share[] = Array.from({ length: count }, () => ({ layers: 0, withoutExperts: 0 }));
-  const good = (tried: readonly Share[]): boolean => fitsAccelerators(ready(optionsOf(model, options, tried)));
+  const at = (tried: readonly Share[]): Prepared => ready(optionsOf(model, options, tried));
 
   for (let id = count - 1; id >= 0; id--) {
     const open = all - shares.slice(id + 1).reduce((sum, share) => sum + share.layers, 0);
     const given = (layers: number): Share[] =>
       // The output layer, which has no experts, is the last one's.
       shares.with(id, { layers, withoutExperts: moe ? Math.max(0, id < count - 1 ? layers : layers - 1) : 0 });
-    shares = given(largest(0, open, (layers) => good(given(layers))) ?? 0);
+    shares = given(mostFitting(open, (layers) => at(given(layers))) ?? 0);
   }
   const placed = shares.reduce((sum, share) => sum + share.layers, 0);
   if (!moe || placed < all) return optionsOf(model, options, shares);
@@ -59,7 +58,7 @@ export function fitLayers(model: ModelSpec, options: LlamaCppOptions, machine: M
     const open = shares.reduce((sum, share) => sum + share.withoutExperts, 0);
     if (open === 0 || shares.findIndex((share) => share.withoutExperts > 0) < id) break;
     const now = shares;
-    shares = moved(now, id, largest(0, open, (layers) => good(moved(now, id, layers))) ?? 0);
+    shares = moved(now, id, mostFitting(open, (layers) => at(moved(now, id, layers))) ?? 0);
   }
   return optionsOf(model, options, shares);
 }
@@ -95,19 +94,13 @@ function findSplit({ model, options, machine }: Prepared, ready: Ready): readonl
   const prepared = (tensorSplit: readonly number[]): Prepared => ready({ ...placed, tensorSplit });
   // All layers are placed at every step, what is still open on the first accelerator: buffers are those of the answer.
   for (let id = count - 1; id > 0; id--) {
-    const good = (layers: number): boolean => fitsOn(prepared(split.with(id, layers).with(0, open - layers)), id);
-    const layers = largest(0, open, good) ?? 0;
+    const rest = open;
+    const layers = mostFitting(rest, (given) => prepared(split.with(id, given).with(0, rest - given)), id) ?? 0;
     split[id] = layers;
     open -= layers;
   }
   split[0] = open;
   return fitsAccelerators(prepared(split)) ? split : null;
-}
-
-function fitsOn(prepared: Prepared, slot: number): boolean {
-  const { options } = prepared;
-  const left = spare(prepared, totals(prepared, options.context, options.sequences))[slot];
-  return left === null || left === undefined || left >= 0;
 }
 
 /** So many layers without experts become whole ones on this accelerator, the front ones first. */

@@ -1,8 +1,9 @@
 import type { Machine } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
-import { largest } from "../search.ts";
+import { largest, largestNear } from "../search.ts";
 import { CELL_PADDING, MAX_SEQUENCES, shapeCaches } from "./caches.ts";
-import { atLoad, fits, spare, totals, totalsWith } from "./memory.ts";
+import { atLoad, fits, totals, totalsWith } from "./memory.ts";
+import { mostFitting } from "./most-fitting.ts";
 import { offloadableLayers } from "./placement.ts";
 import type { Prepared } from "./prepare.ts";
 import type { LlamaCppOptions } from "./types.ts";
@@ -48,9 +49,6 @@ function remembered(prepared: Prepared, limit: string, find: () => number | null
   return found;
 }
 
-/** Steps that the interpolated answer may be off by before the exact search takes over. */
-const MOST_CORRECTIONS = 8;
-
 /**
  * The most sequences that fit at this context; with a unified pool they share it. null: not even one.
  * A compute buffer for another number of sequences costs a thousand times what the rest does: it is interpolated between
@@ -75,13 +73,7 @@ function findSequences(prepared: Prepared, context: number): number | null {
     const buffers = Array.from(one, (bytes, i) => bytes + ((all[i] ?? bytes) - bytes) * share);
     return fits(prepared, totalsWith(prepared, options, shapeCaches(options, context, sequences), buffers));
   };
-  let answer = largest(1, MAX_SEQUENCES - 1, near) ?? 1;
-  for (let step = 0; step < MOST_CORRECTIONS; step++) {
-    if (!exact(answer)) answer--;
-    else if (exact(answer + 1)) answer++;
-    else return answer;
-  }
-  return largest(1, MAX_SEQUENCES, exact);
+  return largestNear(1, MAX_SEQUENCES - 1, near, exact);
 }
 
 /**
@@ -96,11 +88,7 @@ export function mostGpuLayers(
 ): number | null {
   const accelerators = machine.accelerators.length;
   if (accelerators === 0) return null;
-  const good = (gpuLayers: number): boolean => {
-    // With one memory for both, moving a layer to the host frees nothing: only the accelerator's own limit counts here.
-    return fitsAccelerators(ready({ ...options, gpuLayers }));
-  };
-  return largest(0, offloadableLayers(model), good) ?? 0;
+  return mostFitting(offloadableLayers(model), (gpuLayers) => ready({ ...options, gpuLayers })) ?? 0;
 }
 
 /**
@@ -115,14 +103,7 @@ export function fewestHostExperts(prepared: Prepared, ready: Ready): number | nu
   return remembered(prepared, `experts at ${options.context} ${options.sequences}`, () => {
     const placed = { ...options, overrideTensor: [], tensorSplit: null, gpuLayers: offloadableLayers(model) };
     // Counted from behind: the more layers keep their experts, the less fits.
-    const kept = largest(0, layers, (whole) => fitsAccelerators(ready({ ...placed, cpuMoeLayers: layers - whole })));
+    const kept = mostFitting(layers, (whole) => ready({ ...placed, cpuMoeLayers: layers - whole }));
     return kept === null ? null : layers - kept;
   });
-}
-
-/** Accelerators' own limits alone: what lies in system memory is another question. */
-export function fitsAccelerators(prepared: Prepared): boolean {
-  const { options, machine } = prepared;
-  const left = spare(prepared, totals(prepared, options.context, options.sequences));
-  return left.slice(0, machine.accelerators.length).every((bytes) => bytes === null || bytes >= 0);
 }
