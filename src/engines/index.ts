@@ -9,6 +9,7 @@ export const ENGINE_TABLE: Readonly<Record<EngineId, Engine>> = {
   lmstudio: { id: "lmstudio", askPlan },
   ollama: { id: "ollama", askPlan },
   "node-llama-cpp": { id: "node-llama-cpp", askPlan },
+  "mistral.rs": { id: "mistral.rs", askPlan: null },
   mlx: { id: "mlx", askPlan: null },
   vllm: { id: "vllm", askPlan: null },
   sglang: { id: "sglang", askPlan: null },

@@ -7,6 +7,7 @@ export const ENGINES = [
   "ik_llama.cpp",
   "ollama",
   "lmstudio",
+  "mistral.rs",
   "mlx",
   "vllm",
   "sglang",

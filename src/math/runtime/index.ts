@@ -2,6 +2,7 @@ import type { EngineId } from "../options.ts";
 import { IK_LLAMA_CPP } from "./ik-llama-cpp/index.ts";
 import { LLAMA_CPP } from "./llama-cpp/index.ts";
 import { LM_STUDIO } from "./lmstudio/index.ts";
+import { MISTRAL_RS } from "./mistral-rs/index.ts";
 import { MLX } from "./mlx/index.ts";
 import { NODE_LLAMA_CPP } from "./node-llama-cpp/index.ts";
 import { OLLAMA } from "./ollama/index.ts";
@@ -17,6 +18,7 @@ export const RUNTIMES = {
   lmstudio: LM_STUDIO,
   ollama: OLLAMA,
   "node-llama-cpp": NODE_LLAMA_CPP,
+  "mistral.rs": MISTRAL_RS,
   mlx: MLX,
   vllm: VLLM,
   sglang: SGLANG,

@@ -11,6 +11,7 @@ const LOADERS = {
   ollama: async () => (await import("../../math/runtime/ollama/index.ts")).OLLAMA,
   "ik_llama.cpp": async () => (await import("../../math/runtime/ik-llama-cpp/index.ts")).IK_LLAMA_CPP,
   "node-llama-cpp": async () => (await import("../../math/runtime/node-llama-cpp/index.ts")).NODE_LLAMA_CPP,
+  "mistral.rs": async () => (await import("../../math/runtime/mistral-rs/index.ts")).MISTRAL_RS,
   mlx: async () => (await import("../../math/runtime/mlx/index.ts")).MLX,
   vllm: async () => (await import("../../math/runtime/vllm/index.ts")).VLLM,
   sglang: async () => (await import("../../math/runtime/sglang/index.ts")).SGLANG,
