@@ -6,6 +6,7 @@
 
 import type { FamilyId } from "./arch/families.ts";
 import type { GgmlType } from "./ggml-types.ts";
+import type { Checkpoint } from "./parts/formats/checkpoint.ts";
 
 export const MIXER_KINDS = ["full", "sliding", "chunked", "latent", "state"] as const;
 export type MixerKind = (typeof MIXER_KINDS)[number];
@@ -183,6 +184,8 @@ export interface WeightsLabel {
   readonly name: string;
   /** exact: read from a file, or llama-quantize's rule without importance matrix at a known build. */
   readonly basis: "exact" | "modelled";
+  /** What the repository's own safetensors hold, for engines that load them as they are. */
+  readonly checkpoint?: Checkpoint;
 }
 
 export interface ParameterCount {
