@@ -27,13 +27,19 @@ const EIGHT_BITS: ReadonlyMap<string, RegExp> = new Map([
     "gpt_oss",
     "granitemoehybrid",
     "jamba",
+    "kimi_k3",
     "kimi_linear",
+    "laguna",
     "lfm2_moe",
     "longcat_flash",
+    "longcat_flash_ngram",
+    "mellum",
     "minimax",
     "minimax_m2",
+    "minimax_m3_vl",
     "qwen3_moe",
     "qwen3_vl_moe",
+    "step3p5",
   ].map((type) => [type, ROUTER] as const),
   ...["qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"].map(
     (type) => [type, ROUTERS] as const,
@@ -44,19 +50,22 @@ const EIGHT_BITS: ReadonlyMap<string, RegExp> = new Map([
 
 /** model_type of models whose router is no linear layer for mlx-lm: it is not quantised. */
 const PLAIN_ROUTERS: ReadonlySet<string> = new Set([
+  "bailing_moe_v3",
   "deepseek",
   "deepseek_v2",
   "deepseek_v3",
   "deepseek_v32",
+  "dots1",
   "kimi_k2",
   "kimi_k25",
+  "kimi_vl",
   "glm_moe_dsa",
   "glm4_moe",
   "glm4_moe_lite",
   "exaone_moe",
   "mimo_v2_flash",
   "nemotron_h",
-  "step3p5",
+  "solar_open",
 ]);
 
 export function isPlainRouter({ name }: TensorSpec, { modelType }: ModelSpec): boolean {
