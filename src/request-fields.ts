@@ -13,8 +13,6 @@ export interface RequestField {
   readonly value: string;
   readonly help: string;
   readonly choices?: readonly string[];
-  /** Part of the contract that this version refuses with a reason. */
-  readonly planned?: true;
 }
 
 const KV_CHOICES = KV_NAMES.map((type) => type.toLowerCase());
@@ -170,9 +168,27 @@ export const REQUEST_FIELDS: readonly RequestField[] = [
     value: "MIB",
     help: "how much of attention ik_llama.cpp computes at a time (256)",
   },
-  { field: "draft", flag: "draft", kind: "text", value: "MODEL", help: "a draft model, or mtp", planned: true },
-  { field: "mmproj", flag: "mmproj", kind: "text", value: "FILE", help: "a projector's file", planned: true },
-  { field: "lora", flag: "lora", kind: "text", value: "FILE", help: "adapters", planned: true },
+  {
+    field: "draft",
+    flag: "draft",
+    kind: "text",
+    value: "MODEL",
+    help: "a draft model, or mtp for the model's own heads (llama.cpp)",
+  },
+  {
+    field: "mmproj",
+    flag: "mmproj",
+    kind: "text",
+    value: "FILE",
+    help: "a projector for pictures or sound: a GGUF, named as MODEL is (llama.cpp)",
+  },
+  {
+    field: "lora",
+    flag: "lora",
+    kind: "text",
+    value: "FILE,FILE…",
+    help: "LoRA adapters: GGUFs, named as MODEL is (llama.cpp)",
+  },
   {
     field: "engine_version",
     flag: "engine-version",

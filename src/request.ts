@@ -25,6 +25,13 @@ const MAX_TEXT = 4096;
 /** Engines of the contract that this version does not plan for yet. */
 const OTHER_ENGINES: readonly string[] = ["exllamav3", "transformers"];
 
+export interface RequestExtras {
+  /** A model, or "mtp". */
+  readonly draft: string | null;
+  readonly projector: string | null;
+  readonly adapters: readonly string[];
+}
+
 export interface PlanRequest {
   readonly model: string;
   readonly engine: EngineId;
@@ -34,6 +41,8 @@ export interface PlanRequest {
   /** null: as the files have it. */
   readonly weights: string | null;
   readonly options: PlanOptions;
+  /** Names of what is loaded beside the model, as MODEL is named. */
+  readonly extras: RequestExtras;
   readonly promptTokens: number | null;
   readonly atContext: number | null;
   readonly askEngine: boolean;
@@ -107,8 +116,8 @@ export const planRequestSchema = z.strictObject({
   mla: optional(integer(0, 3)),
   attention_max_batch: optional(integer(0, MAX_BATCH)),
   draft: optional(text("a model")),
-  mmproj: optional(text("a file")),
-  lora: optional(text("a file")),
+  mmproj: optional(text("a projector's file")),
+  lora: optional(text("an adapter's file, or several between commas")),
   ask_engine: optional(flag),
 });
 
@@ -135,7 +144,6 @@ function toRequest(fields: Fields, label: FieldLabel): PlanRequest {
       },
     );
   }
-  refusePlanned(fields, label);
   const [kvTypeK, kvTypeV] = kvTypes(fields.kv_type ?? null, label);
   return {
     model: fields.model,
@@ -166,27 +174,15 @@ function toRequest(fields: Fields, label: FieldLabel): PlanRequest {
       mla: fields.mla ?? null,
       attentionMaxBatch: fields.attention_max_batch ?? null,
     },
+    extras: {
+      draft: fields.draft ?? null,
+      projector: fields.mmproj ?? null,
+      adapters: fields.lora?.split(",").filter((name) => name !== "") ?? [],
+    },
     promptTokens: fields.prompt_tokens ?? null,
     atContext: fields.at_context ?? null,
     askEngine: fields.ask_engine ?? false,
   };
-}
-
-function refusePlanned(fields: Fields, label: FieldLabel): void {
-  const given: readonly [string, unknown][] = [
-    ["draft", fields.draft],
-    ["mmproj", fields.mmproj],
-    ["lora", fields.lora],
-  ];
-  const refused = given.find(([, value]) => value !== null && value !== undefined);
-  if (refused === undefined) return;
-  throw new AppError(
-    "unsupported",
-    `Cannot plan with ${label(refused[0])} ${shown(refused[1])}: this version does not model it`,
-    {
-      hint: `leave ${label(refused[0])} out, and count its memory on top`,
-    },
-  );
 }
 
 function kvTypes(asked: string | null, label: FieldLabel): readonly [KvName | null, KvName | null] {

@@ -10,7 +10,6 @@ export const PLAN_FIELD_OPTIONS: readonly OptionSpec[] = REQUEST_FIELDS.map((fie
   value: field.value,
   help: field.help,
   ...(field.choices === undefined ? {} : { choices: field.choices }),
-  hidden: field.planned === true,
 }));
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;

@@ -7,6 +7,7 @@ import { detectMachine } from "../hardware/probe.ts";
 import { type ModelRef, parseModelRef } from "../hub/model-ref.ts";
 import type { OpenedModel } from "../hub/opened-model.ts";
 import { publishedWeights } from "../math/arch/published.ts";
+import { NO_EXTRAS, type PlanExtras } from "../math/extras.ts";
 import type { Machine } from "../math/machine.ts";
 import { tableOf } from "../math/parts/formats/checkpoint-table.ts";
 import { readCheckpointFormat } from "../math/parts/formats/from-config.ts";
@@ -17,6 +18,7 @@ import { RUNTIMES } from "../math/runtime/index.ts";
 import { firstThatRuns } from "../math/solve/smallest-machine.ts";
 import type { PlanRequest } from "../request.ts";
 import { createLru } from "./lru.ts";
+import { openExtras } from "./open-extras.ts";
 
 const MOST_MODELS = 32;
 const MOST_MACHINES = 256;
@@ -52,6 +54,7 @@ interface KeptModel {
 export function createPlanner(sources: Sources): Planner {
   const models = createLru<Kept<KeptModel>>(MOST_MODELS);
   const machines = createLru<Kept<Machine>>(MOST_MACHINES);
+  const extras = createLru<PlanExtras>(MOST_MODELS);
 
   async function loadModel(name: string): Promise<Kept<KeptModel>> {
     const kept = models.get(name) ?? (await keep(async () => openSubject(await sources.openModel(name))));
@@ -75,13 +78,24 @@ export function createPlanner(sources: Sources): Planner {
     return { machine, model: value(await (model ?? loadModel(request.model))) };
   }
 
+  /** Kept by their names together: what is computed for them is kept by the object. */
+  async function extrasFor(request: PlanRequest): Promise<PlanExtras> {
+    if (!asksExtras(request)) return NO_EXTRAS;
+    const key = JSON.stringify(request.extras);
+    const kept =
+      extras.get(key) ?? (await openExtras(request.extras, async (name) => value(await loadModel(name)).opened));
+    extras.set(key, kept);
+    return kept;
+  }
+
   /** The smallest device of the table that runs what is asked for. */
   async function loadSmallest(request: PlanRequest): Promise<{ readonly machine: Machine; readonly model: KeptModel }> {
     const model = value(await loadModel(request.model));
     const subject = await subjectFor(model, readsSafetensors(request));
     const machines = machinesBySize();
     const [any] = machines;
-    const machine = any === undefined ? null : firstThatRuns(inputOf(request, subject, any, true), machines);
+    const extras = await extrasFor(request);
+    const machine = any === undefined ? null : firstThatRuns(inputOf(request, subject, any, true, extras), machines);
     if (machine !== null || subject.spec.status === "unknown")
       return { machine: machine ?? machineFromText("24GiB"), model };
     throw new AppError("not_found", `Cannot run "${request.model}" so on any one device of the table`, {
@@ -91,14 +105,16 @@ export function createPlanner(sources: Sources): Planner {
 
   async function planAfterLoading(request: PlanRequest, summary: boolean): Promise<PlanResult> {
     const { machine, model } = await load(request);
-    return plan(inputOf(request, await subjectFor(model, readsSafetensors(request)), machine, summary));
+    const subject = await subjectFor(model, readsSafetensors(request));
+    return plan(inputOf(request, subject, machine, summary, await extrasFor(request)));
   }
 
   return {
     plan(request, summary) {
       const machine = machines.get(request.device);
       const model = models.get(request.model);
-      if (machine === undefined || model === undefined) return planAfterLoading(request, summary);
+      if (machine === undefined || model === undefined || asksExtras(request))
+        return planAfterLoading(request, summary);
       const known = value(model);
       const subject = readsSafetensors(request) ? known.whole : known.subject;
       if (subject === null) return planAfterLoading(request, summary);
@@ -107,7 +123,8 @@ export function createPlanner(sources: Sources): Planner {
     async input(request, summary, everyEngine = false) {
       const { machine, model } = await load(request);
       const subject = await subjectFor(model, everyEngine || readsSafetensors(request));
-      return { input: inputOf(request, subject, machine, summary), opened: model.opened };
+      const extras = await extrasFor(request);
+      return { input: inputOf(request, subject, machine, summary, extras), opened: model.opened };
     },
   };
 }
@@ -146,6 +163,10 @@ export function isAuto(device: string): boolean {
 /** Not a device: the smallest one of the table that does. */
 function isSmallest(device: string): boolean {
   return device.trim().toLowerCase() === "smallest";
+}
+
+function asksExtras({ extras }: PlanRequest): boolean {
+  return extras.draft !== null || extras.projector !== null || extras.adapters.length > 0;
 }
 
 async function keep<T>(load: () => Promise<T>): Promise<Kept<T>> {
@@ -218,7 +239,13 @@ function openSubject(opened: OpenedModel): KeptModel {
   };
 }
 
-function inputOf(request: PlanRequest, subject: PlanSubject, machine: Machine, summary: boolean): PlanInput {
+function inputOf(
+  request: PlanRequest,
+  subject: PlanSubject,
+  machine: Machine,
+  summary: boolean,
+  extras: PlanExtras = NO_EXTRAS,
+): PlanInput {
   return {
     subject,
     weights: request.weights,
@@ -227,6 +254,7 @@ function inputOf(request: PlanRequest, subject: PlanSubject, machine: Machine, s
     device: request.device,
     options: request.options,
     machine,
+    extras,
     summary,
   };
 }

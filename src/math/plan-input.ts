@@ -1,4 +1,5 @@
 /** What a plan is made from: a model and where it comes from, options, a machine. */
+import type { PlanExtras } from "./extras.ts";
 import type { Machine } from "./machine.ts";
 import type { SpecResult } from "./model.ts";
 import type { EngineId, PlanOptions } from "./options.ts";
@@ -43,6 +44,8 @@ export interface PlanInput {
   /** As it was asked for. */
   readonly device: string;
   readonly options: PlanOptions;
+  /** Left out: none. */
+  readonly extras?: PlanExtras;
   readonly machine: Machine;
   /** Leaves out by_layer, outside_layers and explanation. */
   readonly summary: boolean;

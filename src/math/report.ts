@@ -250,9 +250,11 @@ function byLayer(model: ModelSpec, plan: EnginePlan): LayerMemory[] {
 }
 
 function outsideLayers(plan: EnginePlan): OutsideMemory[] {
-  return plan.outside.map(({ name, slot, bytes }) => ({
+  return plan.outside.map(({ name, slot, bytes, kv = 0, state = 0 }) => ({
     name,
     weights_bytes: bytes,
+    ...(kv === 0 ? {} : { kv_cache_bytes: kv }),
+    ...(state === 0 ? {} : { state_bytes: state }),
     device: plan.slots[slot]?.id ?? "",
   }));
 }

@@ -49,6 +49,9 @@ export interface LayerMemory {
 export interface OutsideMemory {
   readonly name: string;
   readonly weights_bytes: number;
+  /** A draft model's cache and state; left out: 0. */
+  readonly kv_cache_bytes?: number;
+  readonly state_bytes?: number;
   readonly device: string;
 }
 

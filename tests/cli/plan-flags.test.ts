@@ -76,7 +76,6 @@ test.each([
   [["m", "--override-tensor", "exps"], 'Cannot plan with --override-tensor "exps": REGEX=BUFFER is wanted', "exps=CPU"],
   [["m", "--override-tensor", "(=CPU"], 'Cannot plan with --override-tensor "(=CPU"', "exps=CPU"],
   [["m", "--engine", "exllamav3"], 'Cannot plan for engine "exllamav3": this version plans for llama.cpp', "--engine"],
-  [["m", "--draft", "org/small"], 'Cannot plan with --draft "org/small": this version does not model it', ""],
   [["m", "--tensor-parallel", "0"], "Cannot plan with --tensor-parallel 0: an integer from 1 to 1024 is wanted", ""],
   [["m", "--memory-utilization", "90"], "Cannot plan with --memory-utilization 90: a number from 0 to 1", "0.9"],
 ] as const)("%p is refused", (args, message, hint) => {
@@ -90,4 +89,10 @@ test.each([
   if (!(thrown instanceof AppError)) return;
   expect(thrown.message).toStartWith(message);
   expect(thrown.hint ?? "").toContain(hint);
+});
+
+test("what is loaded beside the model: a draft, a projector, adapters between commas", () => {
+  const { extras } = request(["m", "--draft", "org/small", "--mmproj", "p.gguf", "--lora", "a.gguf,b.gguf"]);
+  expect(extras).toEqual({ draft: "org/small", projector: "p.gguf", adapters: ["a.gguf", "b.gguf"] });
+  expect(request(["m"]).extras).toEqual({ draft: null, projector: null, adapters: [] });
 });

@@ -1,4 +1,5 @@
 /** What a runtime answers: how one engine would lay a typed model out on a machine. Engine-neutral: slots are the machine's accelerators, then its host. */
+import type { ExtraKind, PlanExtras } from "../extras.ts";
 import type { Device, Machine } from "../machine.ts";
 import type { ModelSpec } from "../model.ts";
 import type { EngineId, PlanOptions } from "../options.ts";
@@ -43,7 +44,15 @@ export interface EnginePlan {
   readonly high: number;
   readonly basis: Readonly<Record<Part, Basis>>;
   readonly layers: EngineLayers;
-  readonly outside: readonly { readonly name: string; readonly slot: number; readonly bytes: number }[];
+  readonly outside: readonly {
+    readonly name: string;
+    readonly slot: number;
+    /** Of weights. */
+    readonly bytes: number;
+    /** Of a cache and of a state outside the model's layers; left out: 0. */
+    readonly kv?: number;
+    readonly state?: number;
+  }[];
   readonly warnings: readonly string[];
   /** Solved on demand, since they cost more than the plan. */
   readonly limits: () => {
@@ -101,6 +110,8 @@ export interface RuntimeWeights {
 export interface Loading {
   /** One that the runtime knows; null: the newest. */
   readonly version: string | null;
+  /** Left out: none. Only what the runtime says that it takes. */
+  readonly extras?: PlanExtras;
 }
 
 export interface Runtime extends RuntimeWeights {
@@ -111,6 +122,8 @@ export interface Runtime extends RuntimeWeights {
   readonly knows?: (version: string) => boolean;
   /** Options that few engines have and this one does. */
   readonly own?: readonly ForeignOption[];
+  /** What it can be planned with beside the model; left out: nothing. */
+  readonly extras?: readonly ExtraKind[];
   /** One sentence: what this engine does otherwise than the others with this model's memory. For a comparison. */
   readonly difference: (model: ModelSpec) => string;
   /**

@@ -279,6 +279,9 @@ const HIDDEN_FIELDS = [
   "memory_utilization",
   "mla",
   "attention_max_batch",
+  "draft",
+  "mmproj",
+  "lora",
 ];
 
 /** Fields of the request without a control of their own stay in the address. */

@@ -14,6 +14,8 @@ export interface BesideLoad {
 }
 
 export interface Beside {
+  /** What its caches and states are called in the answer; left out: it has none. */
+  readonly label?: string;
   /** Tensors, with what they are called in the answer. */
   readonly parts: readonly OutsidePart[];
   /** One line on its part of the load. */

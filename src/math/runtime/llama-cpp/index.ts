@@ -9,6 +9,7 @@ export const LLAMA_CPP: Runtime = {
   versions: LLAMA_CPP_VERSIONS,
   knows: (version) => rulesOf(version) !== null,
   difference: llamaDifference,
+  extras: ["draft", "projector", "adapters"],
   ...PRESET_WEIGHTS,
   plan: planLlamaCpp,
 };

@@ -121,7 +121,7 @@ export function atLoad(options: LlamaCppOptions, context: number, sequences: num
     ...options,
     context,
     sequences,
-    outputs: outputRows(options.program, sequences, options.batch, options.rules),
+    outputs: outputRows(options.program, sequences, options.batch, options.rules, options.draftTokens),
   };
 }
 

@@ -1,3 +1,4 @@
+import { extrasAsked, NO_EXTRAS, type PlanExtras } from "../../extras.ts";
 import type { Machine } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
@@ -6,13 +7,15 @@ import type { EngineLayers, EnginePlan, EngineRefusal, Loading, PartColumns } fr
 import { type Beside, withBeside } from "./beside.ts";
 import { type CommandModel, llamaCommand } from "./command.ts";
 import { explainLoad } from "./explain.ts";
+import { DRAFT_TOKENS } from "./extras/draft.ts";
+import { extrasArguments, extrasBeside, refuseExtras } from "./extras/index.ts";
 import { fitLayers, mayFit, wholeSplit } from "./fit.ts";
 import { refuseForkTypes } from "./fork-types.ts";
 import { cacheBytes, layerColumns, spare, type Totals, totals } from "./memory.ts";
 import { modelAtBuild } from "./older-latent.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { loadRange } from "./range.ts";
-import { resolveOptions } from "./resolve.ts";
+import { outputRows, resolveOptions } from "./resolve.ts";
 import { type LlamaCppRules, rulesOf } from "./rules.ts";
 import { fewestHostExperts, largestContext, mostGpuLayers, mostSequences } from "./solve.ts";
 import type { LlamaCppOptions } from "./types.ts";
@@ -45,7 +48,7 @@ export function planLlamaCpp(
   typed: ModelSpec,
   asked: PlanOptions,
   machine: Machine,
-  { version }: Loading = { version: null },
+  { version, extras = NO_EXTRAS }: Loading = { version: null },
   front: Front | null = null,
 ): EnginePlan | EngineRefusal {
   const rules = front?.rules ?? rulesOf(version);
@@ -53,11 +56,22 @@ export function planLlamaCpp(
   const foreign = front?.forkTypes === true ? null : refuseForkTypes(typed);
   if (foreign !== null) return foreign;
   const model = modelAtBuild(typed, rules);
+  const wrong = refuseExtras(extras, model);
+  if (wrong !== null) return wrong;
   const resolution = resolveOptions(model, asked, machine, rules);
   if (resolution.status === "refused") return resolution;
   let options = resolution.options;
-  const beside = front?.beside?.(model, options, machine) ?? [];
-  const ready = (changed: LlamaCppOptions): Prepared => withBeside(prepare(model, changed, machine), beside);
+  if (extras.draft !== null)
+    options = {
+      ...options,
+      draftTokens: DRAFT_TOKENS,
+      outputs: outputRows(options.program, options.sequences, options.batch, rules, DRAFT_TOKENS),
+    };
+  const ofFront = front?.beside?.(model, options, machine) ?? [];
+  const ready = (changed: LlamaCppOptions): Prepared => {
+    const alone = prepare(model, changed, machine);
+    return withBeside(alone, extrasAsked(extras).length === 0 ? ofFront : besideOf(extras, alone, machine));
+  };
   let prepared = ready(options);
   let load = totals(prepared, options.context, options.sequences);
   let left = spare(prepared, load);
@@ -87,7 +101,7 @@ export function planLlamaCpp(
       layers ??= layersOf(prepared, load);
       return layers;
     },
-    outside: prepared.outside,
+    outside: [...prepared.outside, ...besideCaches(prepared, load)],
     warnings: front === null ? resolution.warnings : [...resolution.warnings, ...front.warnings],
     limits: () => ({
       maxContext: largestContext(prepared),
@@ -103,12 +117,44 @@ export function planLlamaCpp(
     },
     command: (source) => {
       const weights = model.weights?.name ?? "F16";
-      return front?.command(options, source, weights) ?? llamaCommand(options, machine, source, weights);
+      const command = front?.command(options, source, weights) ?? llamaCommand(options, machine, source, weights);
+      const more = extrasArguments(extras);
+      return more === "" ? command : `${command} ${more}`;
     },
     explain: () => explainLoad(prepared, load),
   };
   resolved.set(plan, options);
   return plan;
+}
+
+const besides = new WeakMap<PlanExtras, WeakMap<Prepared["known"], readonly Beside[]>>();
+
+/** Kept by placement, so that limits are remembered. */
+function besideOf(extras: PlanExtras, prepared: Prepared, machine: Machine): readonly Beside[] {
+  let byPlacement = besides.get(extras);
+  if (byPlacement === undefined) {
+    byPlacement = new WeakMap();
+    besides.set(extras, byPlacement);
+  }
+  let beside = byPlacement.get(prepared.known);
+  if (beside === undefined) {
+    beside = extrasBeside(extras, prepared, machine);
+    byPlacement.set(prepared.known, beside);
+  }
+  return beside;
+}
+
+/** Caches and states of what lies beside the model, one line for each device that has some. */
+function besideCaches(prepared: Prepared, load: Totals): EnginePlan["outside"] {
+  return prepared.beside.flatMap(({ label }, i) => {
+    const own = load.beside[i];
+    if (label === undefined || own === undefined) return [];
+    return prepared.slots.flatMap((_, slot) => {
+      const kv = own.kv?.[slot] ?? 0;
+      const state = own.state?.[slot] ?? 0;
+      return kv + state === 0 ? [] : [{ name: label, slot, bytes: 0, kv, state }];
+    });
+  });
 }
 
 function partColumns(prepared: Prepared, load: Totals): PartColumns {

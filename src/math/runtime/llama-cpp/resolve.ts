@@ -138,7 +138,7 @@ export function resolveOptions(
 }
 
 /**
- * n_outputs_max: llama-server asks for one row of logits per sequence, every other front for a whole batch.
+ * n_outputs_max: llama-server asks for one row of logits per sequence and one for each token drafted, every other front for a whole batch.
  * @source tools/server/server-context.cpp@34af94cd9ab277632e27caeec2d41de2fd091b31 (since b9460)
  */
 export function outputRows(
@@ -146,8 +146,9 @@ export function outputRows(
   sequences: number,
   batch: number,
   rules: LlamaCppRules,
+  draftTokens = 0,
 ): number {
-  return program === "llama-server" && rules.fewOutputs ? sequences : batch;
+  return program === "llama-server" && rules.fewOutputs ? sequences * (1 + draftTokens) : batch;
 }
 
 function isEncoder({ layers }: ModelSpec): boolean {

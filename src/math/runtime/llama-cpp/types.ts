@@ -29,6 +29,8 @@ export interface LlamaCppOptions {
   readonly reserveBytes: number;
   /** n_outputs_max: rows of logits that one step may ask for. */
   readonly outputs: number;
+  /** Tokens drafted at a time by a second model or the model's own heads; left out: none. */
+  readonly draftTokens?: number;
   /** Of the build that is planned for. */
   readonly rules: LlamaCppRules;
   /** false: an encoder, every token of a step sees every other. Absent: true. */
