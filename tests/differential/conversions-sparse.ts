@@ -120,6 +120,45 @@ const MINIMAX_M3: Conversion = {
   },
 };
 
+const EXAONE_MOE: Conversion = {
+  write: (c) => {
+    const width = numberIn(c, "moe_intermediate_size");
+    const shared = numberIn(c, "num_shared_experts");
+    return {
+      "attention.sliding_window": numberIn(c, "sliding_window"),
+      expert_feed_forward_length: width,
+      expert_shared_count: shared,
+      expert_shared_feed_forward_length: width * shared,
+      expert_weights_scale: numberIn(c, "routed_scaling_factor"),
+      expert_weights_norm: c.norm_topk_prob === true,
+      leading_dense_block_count: numberIn(c, "first_k_dense_replace"),
+    };
+  },
+};
+
+const STEP35: Conversion = {
+  write: (c) => {
+    const windowed = (c.layer_types as readonly string[]).map((type) => type === "sliding_attention");
+    const other = isObject(c.attention_other_setting) ? c.attention_other_setting : {};
+    const either = (key: string) =>
+      windowed.map((one) => (one ? (numberOf(other, key) ?? numberIn(c, key)) : numberIn(c, key)));
+    return {
+      "attention.head_count": either("num_attention_heads"),
+      "attention.head_count_kv": either("num_attention_groups"),
+      "attention.sliding_window": numberIn(c, "sliding_window"),
+      "attention.sliding_window_pattern": windowed,
+      "attention.value_length": numberIn(c, "head_dim"),
+      expert_count: numberIn(c, "moe_num_experts"),
+      expert_used_count: numberIn(c, "moe_top_k"),
+      expert_feed_forward_length: numberIn(c, "moe_intermediate_size"),
+      expert_shared_feed_forward_length: numberIn(c, "share_expert_dim"),
+      leading_dense_block_count: Number(String(c.moe_layers_enum).split(",")[0]),
+      moe_every_n_layers: 1,
+      "rope.dimension_count": headDim(c),
+    };
+  },
+};
+
 function first(value: unknown): number | null {
   const one: unknown = Array.isArray(value) ? value[0] : value;
   return typeof one === "number" ? one : null;
@@ -200,4 +239,17 @@ export const SPARSE: Conversions = {
   deepseek32: { write: (c) => ({ ...latent(c), ...indexer(c) }) },
   "glm-dsa": { write: (c) => ({ ...latent(c), ...indexer(c) }) },
   "minimax-m3": MINIMAX_M3,
+  "exaone-moe": EXAONE_MOE,
+  step35: STEP35,
+  qwen3vlmoe: {
+    write: (c, base) => {
+      const indexes = isObject(c.vision_config) ? c.vision_config.deepstack_visual_indexes : null;
+      return {
+        expert_feed_forward_length: numberIn(c, "moe_intermediate_size"),
+        // The vision config's own list has three.
+        n_deepstack_layers: Array.isArray(indexes) ? indexes.length : 3,
+        "rope.dimension_sections": base["rope.dimension_sections"] ?? [24, 20, 20, 0],
+      };
+    },
+  },
 };

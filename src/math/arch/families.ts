@@ -77,5 +77,7 @@ export const FAMILIES = [
   "smallthinker",
   "minicpm3", // latent keys and values, cached whole
   "minimax-m3",
+  "exaone-moe", // k-exaone
+  "step3.5",
 ] as const;
 export type FamilyId = (typeof FAMILIES)[number];

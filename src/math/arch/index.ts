@@ -1,12 +1,12 @@
 /** The table of architectures, and the two ways in. */
 import type { SpecResult } from "../model.ts";
-import { bert } from "./bert.ts";
 import { afmoe } from "./afmoe.ts";
 import { apertus } from "./apertus.ts";
 import { arcee } from "./arcee.ts";
 import { baichuan } from "./baichuan.ts";
 import { bailingMoe } from "./bailing-moe.ts";
 import { bailingMoe2 } from "./bailing-moe2.ts";
+import { bert } from "./bert.ts";
 import { bitnet } from "./bitnet.ts";
 import { bloom } from "./bloom.ts";
 import { chatglm } from "./chatglm.ts";
@@ -20,6 +20,7 @@ import { dots1 } from "./dots1.ts";
 import { ernie } from "./ernie.ts";
 import { ernieMoe } from "./ernie-moe.ts";
 import { exaone } from "./exaone.ts";
+import { exaoneMoe } from "./exaone-moe.ts";
 import { exaone4 } from "./exaone4.ts";
 import { falcon } from "./falcon.ts";
 import { falconH1 } from "./falcon-h1.ts";
@@ -79,6 +80,7 @@ import { smollm3 } from "./smollm3.ts";
 import { stablelm } from "./stablelm.ts";
 import { starcoder } from "./starcoder.ts";
 import { starcoder2 } from "./starcoder2.ts";
+import { step35 } from "./step35.ts";
 import { xverse } from "./xverse.ts";
 
 export const ARCHITECTURES = {
@@ -159,6 +161,8 @@ export const ARCHITECTURES = {
   smallthinker,
   minicpm3,
   "minimax-m3": minimaxM3,
+  "exaone-moe": exaoneMoe,
+  "step3.5": step35,
 } as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);

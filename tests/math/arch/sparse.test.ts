@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { specFromConfig } from "../../../src/math/arch/index.ts";
 import { countParameters } from "../../../src/math/parts/parameters.ts";
+import { INVENTED } from "../../fixtures/models/invented.ts";
 import { configOf, specOfModel } from "../../fixtures/models/read.ts";
 import { tensorsOf } from "./cache-elements.ts";
 
@@ -278,5 +279,31 @@ describe("sparse attention", () => {
     expect(reasonFor("MiniMaxAI/MiniMax-M3", { moe_layer_freq: mixed })).toContain(
       "a dense layer after one with experts",
     );
+  });
+});
+
+describe("invented, since none of the published configs at hand is of the family", () => {
+  const invented = (name: string) => INVENTED.find(({ model }) => model === `invented/${name}`)?.config ?? {};
+
+  test("step 3.5 has more heads where it has a window, and a gate of one number for each", () => {
+    const result = specFromConfig(invented("step-3.5"));
+    if (result.status !== "ok") throw new Error(result.reason);
+    const [first, second, , fourth] = result.spec.layers;
+    expect(first?.mixers).toMatchObject([{ kind: "full", heads: 24, kvHeads: 8 }]);
+    expect(second?.mixers).toMatchObject([{ kind: "sliding", window: 512, heads: 32, kvHeads: 8 }]);
+    expect([second?.feedForward.kind, fourth?.feedForward.kind]).toEqual(["dense", "moe"]);
+    const gate = second?.tensors.find(({ name }) => name === "blk.1.attn_gate.weight");
+    expect(gate?.shape).toEqual([1536, 32]);
+    const scattered = { ...invented("step-3.5"), moe_layers_enum: "3,5,7" };
+    expect(specFromConfig(scattered)).toMatchObject({ status: "unknown" });
+  });
+
+  test("k-exaone turns Q and K where it has a window only", () => {
+    const result = specFromConfig(invented("k-exaone"));
+    if (result.status !== "ok") throw new Error(result.reason);
+    const mixers = result.spec.layers.map((layer) => layer.mixers[0]);
+    expect(mixers[2]).toMatchObject({ kind: "sliding", window: 128, rotary: true });
+    expect(mixers[3]).toMatchObject({ kind: "full", rotary: false });
+    expect(result.spec.layers[1]?.feedForward).toMatchObject({ experts: 24, expertsUsed: 6, sharedWidth: 512 });
   });
 });

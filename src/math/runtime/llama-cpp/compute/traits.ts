@@ -165,4 +165,6 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   smallthinker: { ...PLAIN, experts: { ...PLAIN.experts, routedBy: "layer" } },
   minicpm3: { ...PLAIN, embeddingScaled: true, headScaled: true },
   "minimax-m3": PLAIN,
+  "exaone-moe": PLAIN,
+  "step3.5": { ...PLAIN, outputsAt: "end" },
 };
