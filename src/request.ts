@@ -23,7 +23,7 @@ const MAX_RESERVE = 2 ** 50;
 const MAX_TEXT = 4096;
 
 /** Engines of the contract that this version does not plan for yet. */
-const OTHER_ENGINES: readonly string[] = ["exllamav3", "transformers"];
+const OTHER_ENGINES: readonly string[] = ["exllamav3"];
 
 export interface RequestExtras {
   /** A model, or "mtp". */

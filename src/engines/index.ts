@@ -14,4 +14,5 @@ export const ENGINE_TABLE: Readonly<Record<EngineId, Engine>> = {
   vllm: { id: "vllm", askPlan: null },
   sglang: { id: "sglang", askPlan: null },
   tgi: { id: "tgi", askPlan: null },
+  transformers: { id: "transformers", askPlan: null },
 };

@@ -12,6 +12,7 @@ export const ENGINES = [
   "vllm",
   "sglang",
   "tgi",
+  "transformers",
 ] as const;
 export type EngineId = (typeof ENGINES)[number];
 

@@ -9,6 +9,7 @@ import { OLLAMA } from "./ollama/index.ts";
 import type { Runtime } from "./runtime.ts";
 import { SGLANG } from "./sglang/index.ts";
 import { TGI } from "./tgi/index.ts";
+import { TRANSFORMERS } from "./transformers/index.ts";
 import { VLLM } from "./vllm/index.ts";
 
 /** Every engine whose memory is modelled. A forgotten row does not compile. */
@@ -23,4 +24,5 @@ export const RUNTIMES = {
   vllm: VLLM,
   sglang: SGLANG,
   tgi: TGI,
+  transformers: TRANSFORMERS,
 } as const satisfies Record<EngineId, Runtime>;

@@ -16,6 +16,7 @@ const LOADERS = {
   vllm: async () => (await import("../../math/runtime/vllm/index.ts")).VLLM,
   sglang: async () => (await import("../../math/runtime/sglang/index.ts")).SGLANG,
   tgi: async () => (await import("../../math/runtime/tgi/index.ts")).TGI,
+  transformers: async () => (await import("../../math/runtime/transformers/index.ts")).TRANSFORMERS,
 } as const satisfies Record<EngineId, () => Promise<Runtime>>;
 
 /** Those that were loaded. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { PARTS } from "../../../src/math/runtime/runtime.ts";
 import { SGLANG } from "../../../src/math/runtime/sglang/index.ts";
+import { TRANSFORMERS } from "../../../src/math/runtime/transformers/index.ts";
 import { VLLM } from "../../../src/math/runtime/vllm/index.ts";
 import { configSpec } from "../../fixtures/vllm/read.ts";
 import { fits, gpus, planned, sum } from "./torch-plans.ts";
@@ -16,13 +17,14 @@ const sequences = fc.integer({ min: 1, max: 200 });
 const large = gpus([192, 192], "NVIDIA B200");
 
 describe.each([
-  ["vLLM", VLLM],
-  ["SGLang", SGLANG],
-] as const)("%s", (_, runtime) => {
+  ["vLLM", VLLM, "tensorParallel"],
+  ["SGLang", SGLANG, "tensorParallel"],
+  ["transformers", TRANSFORMERS, "pipelineParallel"],
+] as const)("%s", (_, runtime, shared) => {
   test("parts add up to the total, layers to their parts", () => {
     fc.assert(
-      fc.property(model, context, sequences, fc.constantFrom(1, 2), (spec, at, count, tensorParallel) => {
-        const plan = planned(runtime, spec, large, { context: at, sequences: count, tensorParallel });
+      fc.property(model, context, sequences, fc.constantFrom(1, 2), (spec, at, count, devices) => {
+        const plan = planned(runtime, spec, large, { context: at, sequences: count, [shared]: devices });
         for (const [i, total] of plan.total.entries())
           expect(PARTS.reduce((bytes, part) => bytes + (plan.parts[part][i] ?? 0), 0)).toBe(total);
         expect(sum(plan.layers.kv)).toBe(sum(plan.parts.kv_cache_bytes));
