@@ -32,13 +32,19 @@ def text_of(config):
 SAME_AS = {"kimi_k2": "deepseek_v3"}
 
 
+# For a language model the class for it is taken, whatever the config names; an encoder is what it is published as.
+ENCODER = re.compile("^(Bert|Roberta|XLMRoberta|DistilBert|MPNet|ModernBert|NomicBert)")
+
+
 def holds_null(value):
     return isinstance(value, list) and None in value
 
 
 def build(config):
     raw = dict(text_of(config))
-    kind = raw.pop("model_type", None) or config.get("model_type")
+    # Without a type of its own the part means something inside the whole only.
+    raw = raw if "model_type" in raw else dict(config)
+    kind = raw.pop("model_type", None)
     if kind is None:
         raise ValueError("names no model_type")
     for key in ("auto_map", "quantization_config", "torch_dtype", "dtype", "_name_or_path", "transformers_version"):
@@ -49,6 +55,11 @@ def build(config):
     except Exception:
         # An infinity in a list is null here (README.md beside the configs).
         made = AutoConfig.for_model(kind, **{key: value for key, value in raw.items() if not holds_null(value)})
+    (named,) = (config.get("architectures") or [None])[:1]
+    if named is not None and ENCODER.search(named) and hasattr(transformers, named):
+        own = getattr(transformers, named)
+        with torch.device("meta"):
+            return own(made)
     errors = []
     for auto in (AutoModelForCausalLM, AutoModel):
         try:

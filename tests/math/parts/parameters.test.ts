@@ -56,6 +56,30 @@ describe("total", () => {
   });
 });
 
+test.each([
+  // The makers' exact numbers, or the elements of the published files' tables.
+  ["Qwen/Qwen2.5-7B", 7_615_616_512],
+  ["Qwen/Qwen3-32B", 32_762_123_264],
+  ["Qwen/Qwen3-30B-A3B", 30_532_122_624],
+  ["Qwen/Qwen3-Next-80B-A3B-Instruct", 79_674_391_296],
+  ["meta-llama/Meta-Llama-3.1-8B", 8_030_261_248],
+  ["meta-llama/Meta-Llama-3.1-70B", 70_553_706_496],
+  ["meta-llama/Meta-Llama-3.1-405B", 405_853_388_800],
+  ["openai/gpt-oss-20b", 20_914_757_184],
+  ["openai/gpt-oss-120b", 116_829_156_672],
+  ["deepseek-ai/DeepSeek-V3", 671_026_419_200],
+  ["deepseek-ai/DeepSeek-V3.2", 671_877_944_064],
+  ["deepseek-ai/DeepSeek-V2-Lite", 15_706_484_224],
+  ["moonshotai/Kimi-K2-Instruct", 1_026_408_232_448],
+  ["ai21labs/AI21-Jamba-1.5-Mini", 51_570_323_328],
+  ["tiiuae/Falcon-H1-0.5B-Instruct", 521_411_104],
+  ["LiquidAI/LFM2.5-VL-1.6B", 1_170_340_608],
+  // with 2,944 numbers by which experts are chosen, which are no parameters for torch
+  ["nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", 31_577_937_344 + 2944],
+])("%s has %d parameters", (model, total) => {
+  expect(countParameters(specOfModel(model)).total).toBe(total);
+});
+
 describe("active", () => {
   test("leaves out the experts that are not used and the embedding's rows", () => {
     // 46_702_792_704 - 32 x 6 x 3 x 4096 x 14336 - 32000 x 4096

@@ -48,7 +48,7 @@ describe("types as the engine's quantizer gave them", () => {
     }
     expect(firsts.length).toBe(356);
     expect(tensors).toBe(199263);
-  });
+  }, 60_000);
 
   test("a file's types name the preset they were made by", () => {
     const mixed = firsts.filter(({ weights }) => weights === "Q4_K_M" || weights === "IQ4_XS" || weights === "Q6_K");

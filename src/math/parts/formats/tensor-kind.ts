@@ -9,6 +9,8 @@ const GGUF_ONLY = /^(?:blk\.\d+\.)?(?:rope_(?:freqs|factors)|attn_rot_embd)/;
 const NO_LINEAR =
   /(?:conv1d|conv\.weight|shortconv\.conv|ssm_a\b|ssm_d\b|ssm_dt\b(?!\.weight)|_lerp|time_mix_(?:first|decay\.|decay_w|w[12]))/;
 
+/** Linear layers beside the usual ones: gemma's inputs by layer, multi-token prediction. */
+const OTHER_LINEAR = /(?:^|\.)(?:inp_gate|proj|per_layer_model_proj|eh_proj|ffn_latent_(?:up|down))\.weight$/;
 /** A linear layer with one output. */
 const SHARED_GATE = /\.ffn_gate_inp_shexp\.weight$/;
 
@@ -32,7 +34,7 @@ export function tensorKind({ name, role, shape }: TensorSpec): TensorKind {
     case "shared-expert":
       return "linear";
     case "other":
-      return "vector";
+      return OTHER_LINEAR.test(name) ? "linear" : "vector";
     default:
       return role satisfies never;
   }
