@@ -4,8 +4,11 @@ import { gzipSync } from "node:zlib";
 import { bundleIsland } from "../../scripts/assets.ts";
 
 const ROOT = join(import.meta.dir, "../..");
-/** kB = 1,000 bytes: everything the Plan page runs, compressed. llama.cpp's rules for all families are a quarter of it, and chunks that engines share compress less well. */
-const MOST_BYTES = 136_000;
+/** kB = 1,000 bytes: everything the Plan page runs, compressed. */
+const MOST_BYTES = 120_000;
+/** llama.cpp's step is laid out operation by operation, for every family: what runs on it takes a quarter more. */
+const MOST_BYTES_LLAMA_CPP = 150_000;
+const ON_LLAMA_CPP = /runtime\/(?:llama-cpp|ik-llama-cpp|node-llama-cpp|ollama|lmstudio)\/index\.ts$/;
 
 let inputs: readonly string[] = [];
 /** By engine: bytes of the scripts that are loaded for it, compressed. */
@@ -43,16 +46,16 @@ describe("the Plan page's script", () => {
     expect(forbidden).toEqual([]);
   });
 
-  test("with htmx and any one engine it stays under 136 kB compressed", async () => {
+  test("with htmx and any one engine it stays under 120 kB compressed, llama.cpp under 150", async () => {
     const others = ["htmx.min.js", "ext/hx-alpine-compat.min.js"].map((name) =>
       join(ROOT, "node_modules/htmx.org/dist", name),
     );
     let htmx = 0;
     for (const path of others) htmx += gzipSync(await Bun.file(path).bytes()).length;
     expect([...engines.keys()].some((path) => path.endsWith("llama-cpp/index.ts"))).toBe(true);
-    for (const bytes of engines.values()) {
+    for (const [path, bytes] of engines) {
       expect(bytes + htmx).toBeGreaterThan(50_000);
-      expect(bytes + htmx).toBeLessThan(MOST_BYTES);
+      expect(bytes + htmx).toBeLessThan(ON_LLAMA_CPP.test(path) ? MOST_BYTES_LLAMA_CPP : MOST_BYTES);
     }
   });
 });
