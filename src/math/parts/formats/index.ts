@@ -8,7 +8,7 @@ import { parseMlx } from "./mlx.ts";
 import { parseNamed } from "./named.ts";
 import { parsePlain } from "./plain.ts";
 
-export type { FormatSizes, TensorPlace, WeightFormat } from "./format.ts";
+export type { FormatSizes, WeightFormat } from "./format.ts";
 
 const parsed = new Map<string, WeightFormat | null>();
 /** Names come from outside: what is kept of them has an end. */
