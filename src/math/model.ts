@@ -52,6 +52,7 @@ export const STATE_ALGORITHMS = [
   "kda", // kimi delta attention
   "rwkv6",
   "rwkv7",
+  "lightning", // minimax 01: linear attention that forgets at a fixed rate
   "short-conv", // lfm2: a gated convolution and no other state
 ] as const;
 export type StateAlgorithm = (typeof STATE_ALGORITHMS)[number];

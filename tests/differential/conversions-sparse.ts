@@ -241,6 +241,12 @@ export const SPARSE: Conversions = {
   "minimax-m3": MINIMAX_M3,
   "exaone-moe": EXAONE_MOE,
   step35: STEP35,
+  "minimax-01": {
+    write: (c) => ({
+      residual_scale: numberIn(c, "layernorm_full_attention_alpha"),
+      "rope.dimension_count": numberIn(c, "rotary_dim"),
+    }),
+  },
   qwen3vlmoe: {
     write: (c, base) => {
       const indexes = isObject(c.vision_config) ? c.vision_config.deepstack_visual_indexes : null;

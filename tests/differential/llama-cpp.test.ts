@@ -31,6 +31,8 @@ const ABORTS: readonly { readonly words: RegExp; readonly when: (one: string) =>
     words: /^ggml\.c: GGML_ASSERT\(ggml_nelements\(a\) == ne0\*ne1\) failed$/,
     when: (one) => one.includes("-fa off") && !one.includes(" x1 "),
   },
+  // Lightning attention of several sequences.
+  { words: /^ggml\.c: GGML_ASSERT\(ggml_can_repeat\(b, a\)\) failed$/, when: (one) => !one.includes(" x1 ") },
 ];
 
 function bothQuantized(label: string): boolean {

@@ -79,5 +79,6 @@ export const FAMILIES = [
   "minimax-m3",
   "exaone-moe", // k-exaone
   "step3.5",
+  "minimax-01", // lightning attention
 ] as const;
 export type FamilyId = (typeof FAMILIES)[number];

@@ -50,6 +50,7 @@ import { mamba2 } from "./mamba2.ts";
 import { mimo2 } from "./mimo2.ts";
 import { minicpm } from "./minicpm.ts";
 import { minicpm3 } from "./minicpm3.ts";
+import { minimax01 } from "./minimax-01.ts";
 import { minimaxM2 } from "./minimax-m2.ts";
 import { minimaxM3 } from "./minimax-m3.ts";
 import { mpt } from "./mpt.ts";
@@ -163,6 +164,7 @@ export const ARCHITECTURES = {
   "minimax-m3": minimaxM3,
   "exaone-moe": exaoneMoe,
   "step3.5": step35,
+  "minimax-01": minimax01,
 } as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);

@@ -35,6 +35,7 @@ const WITHOUT_ROWS = [
   "bloom",
   "codeshell",
   "exaone-moe",
+  "minimax-01",
   "nemotron",
   "olmo",
   "plamo",

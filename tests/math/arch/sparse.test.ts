@@ -307,3 +307,25 @@ describe("invented, since none of the published configs at hand is of the family
     expect(result.spec.layers[1]?.feedForward).toMatchObject({ experts: 24, expertsUsed: 6, sharedWidth: 512 });
   });
 });
+
+describe("minimax m1", () => {
+  const M1 = "MiniMaxAI/MiniMax-M1-80k";
+
+  test("is as large as its index says: 2 bytes a parameter, 4 for the routers", () => {
+    const softmax = 6144 * (8192 + 2 * 1024) + 8192 * 6144;
+    const lightning = 6144 * 3 * 8192 + 8192 + 2 * 6144 * 8192;
+    const router = 32 * 6144;
+    const sparse = router + 32 * 3 * 6144 * 9216;
+    const whole = 10 * softmax + 70 * lightning + 80 * (sparse + 2 * 6144) + 2 * 200_064 * 6144 + 6144;
+    expect(countParameters(specOfModel(M1)).total).toBe(whole);
+    expect(2 * whole + 2 * 80 * router).toBe(912_210_767_872);
+  });
+
+  test("keeps one matrix a head in seven layers of eight, and nothing of a convolution", () => {
+    const mixers = specOfModel(M1).layers.map((layer) => layer.mixers[0]);
+    const state = { kind: "state", algorithm: "lightning", stateElements: 64 * 128 * 128, convElements: 0 };
+    expect(mixers[6]).toMatchObject(state);
+    expect(mixers[7]).toMatchObject({ kind: "full", kvHeads: 8 });
+    expect(reasonFor(M1, { attn_type_list: Array.from({ length: 80 }, () => 1) })).toContain("attn_type_list is not");
+  });
+});

@@ -14,6 +14,7 @@ import { encoderLayer } from "./encoder.ts";
 import { dense, experts, subNormed } from "./feed-forward.ts";
 import { type Extent, type GraphNode, type Source, sizeOf } from "./graph.ts";
 import { latentAttention } from "./latent-attention.ts";
+import { decayInputs } from "./lightning.ts";
 import { type Part, partOf } from "./part.ts";
 import { recurrent } from "./recurrent.ts";
 import { type IndexerInputs, LayerContext, type Step, type StepInputs, TIED } from "./step.ts";
@@ -75,14 +76,20 @@ export class StepParts {
     graph.expand(this.#inputs.embeddings);
     const scaled = this.#traits.embeddingScaled;
     const result = scaled ? graph.node("embedding scaled", "in-place", extents, [embedding]) : embedding;
-    return this.#finish(null, this.#embeddingNormed(this.#withPositions(this.#typed(result, extents), extents), extents));
+    return this.#finish(
+      null,
+      this.#embeddingNormed(this.#withPositions(this.#typed(result, extents), extents), extents),
+    );
   }
 
   /** The row of the first token type is added to each embedding (bert). */
   #typed(embedding: GraphNode, extents: readonly Extent[]): GraphNode {
     const tensor = this.#outside("token_types.weight");
     if (tensor === null) return embedding;
-    const row = this.#graph.view(this.#graph.weight(tensor.name, tensor, "host"), sizeOf(4, [this.#model.embeddingLength]));
+    const row = this.#graph.view(
+      this.#graph.weight(tensor.name, tensor, "host"),
+      sizeOf(4, [this.#model.embeddingLength]),
+    );
     return this.#graph.node("embedding and type", "in-place", extents, [embedding, row]);
   }
 
@@ -203,10 +210,14 @@ type LayerBuilder = (
 
 const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
   const { step } = at;
-  const makeNorm = (): GraphNode => at.norm("attn_norm", input, [E, step.tokens]);
+  let made: GraphNode | null = null;
+  const makeNorm = (): GraphNode => {
+    made = (traits.normedResidual ? made : null) ?? at.norm("attn_norm", input, [E, step.tokens]);
+    return made;
+  };
   const alone = at.layer.mixers.length === 0;
   let mixed = alone ? feedForward(at, E, makeNorm(), step.tokens, traits) : mix(at, E, makeNorm, traits, twoCaches);
-  let residual: Source = input;
+  let residual: Source = traits.normedResidual ? makeNorm() : input;
   let rows = step.tokens;
   if (last && traits.outputsAt === "attention") {
     mixed = pick(at, E, mixed, step.outputs);
@@ -224,9 +235,15 @@ const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
   if (alone || at.layer.feedForward.kind === "none") return sum;
   const before =
     ["ffn_norm", "attn_output_norm", "post_attention_norm"].find((name) => hasNorm(at, name)) ?? "ffn_norm";
-  let out = feedForward(at, E, at.norm(before, sum, [E, rows]), rows, traits, input);
+  const normed = at.norm(before, sum, [E, rows]);
+  let out = feedForward(at, E, normed, rows, traits, input);
   if (hasNorm(at, "post_ffw_norm")) out = feedForwardNormed(at, E, out, rows, traits);
-  return at.op("layer out", "in-place", [E, rows], [...(traits.residualFirst ? [sum, out] : [out, sum]), ...at.kept]);
+  return at.op(
+    "layer out",
+    "in-place",
+    [E, rows],
+    [...(traits.residualFirst ? [sum, out] : [out, traits.normedResidual ? normed : sum]), ...at.kept],
+  );
 };
 
 const parallelLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
@@ -390,6 +407,7 @@ function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInpu
     outputIds: graph.input("output ids", 4, [step.outputs]),
     ownRows: graph.view(stateRows),
     otherRows: graph.view(stateRows, sizeOf(4, [0])),
+    decay: decayInputs(graph, model, step),
     blocks: blockInputs(graph, model, step),
     indexer: indexerInputs(graph, model, T),
     mask: both((kind) => graph.input("mask", step.flashAttention ? 2 : 4, [kind, T])),

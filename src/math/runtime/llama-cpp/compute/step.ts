@@ -7,6 +7,7 @@ import type { GraphBuilder } from "./builder.ts";
 import type { BlockInputs } from "./chosen-blocks.ts";
 import { tensorsOf } from "./copy.ts";
 import type { Extent, GraphNode, GraphView, Operation, Place, Source } from "./graph.ts";
+import type { DecayInputs } from "./lightning.ts";
 
 /** One step: how many tokens, sequences and rows of logits, and how attention works. */
 export interface Step {
@@ -36,6 +37,8 @@ export interface StepInputs {
   /** Rows of the recurrent states that this step's sequences own, and those that only move. */
   readonly ownRows: GraphView;
   readonly otherRows: GraphView;
+  /** Of models with lightning attention. */
+  readonly decay: DecayInputs | null;
   /** Of models with sparse attention. */
   readonly indexer: IndexerInputs | null;
   /** Of models whose sparse attention chooses blocks. */

@@ -35,6 +35,8 @@ export interface GraphTraits {
   readonly freePostNorm: boolean;
   /** Queries that are not turned are multiplied by a factor for each token (llama 4). */
   readonly queryScaled: boolean;
+  /** Both residuals are what the blocks were given, after the norm (minimax 01). */
+  readonly normedResidual: boolean;
   /** The output norm's result is scaled before the head (minicpm 3). */
   readonly headScaled: boolean;
   /** The embedding is added to its learned position, whose memory is the one taken over; else the other way round. */
@@ -60,6 +62,7 @@ const PLAIN: GraphTraits = {
   residualFirst: false,
   freePostNorm: false,
   queryScaled: false,
+  normedResidual: false,
   headScaled: false,
   experts: { gating: "all", normalised: true, sharedGate: "sigmoid", routedBy: "block" },
   positionsFirst: false,
@@ -167,4 +170,5 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "minimax-m3": PLAIN,
   "exaone-moe": PLAIN,
   "step3.5": { ...PLAIN, outputsAt: "end" },
+  "minimax-01": { ...PLAIN, normedResidual: true },
 };
