@@ -28,6 +28,7 @@ export const IK_LLAMA_CPP: Runtime = {
   versions: [NEWEST, "b3818"],
   knows: (version) => version === NEWEST || isOlder(version),
   own: ["mla", "attentionMaxBatch"],
+  extras: ["projector", "adapters"],
   difference: (model) =>
     model.layers.some((layer) => layer.mixers.some(({ kind }) => kind === "latent"))
       ? "ik_llama.cpp caches the latent row as llama.cpp does, and unpacks keys and values of some heads at a time (-amb) to read a prompt"
@@ -45,7 +46,7 @@ function planIk(
   typed: ModelSpec,
   asked: PlanOptions,
   machine: Machine,
-  { version }: Loading = { version: null },
+  loading: Loading = { version: null },
 ): EnginePlan | EngineRefusal {
   const mode = LATENT_MODES.find((known) => known === (asked.mla ?? DEFAULT_MODE));
   if (mode === undefined) {
@@ -53,15 +54,17 @@ function planIk(
   }
   const flashAttention = asked.flashAttention !== "off";
   const attentionBatch = asked.attentionMaxBatch ?? DEFAULT_ATTENTION_BATCH;
+  const { version } = loading;
   const older = version !== null && isOlder(version);
   return planLlamaCpp(
     mode === 0 ? typed : withLatentRow(typed),
     asked,
     machine,
-    { version: null },
+    { ...loading, version: null },
     {
       fits: false,
       forkTypes: true,
+      takesExtraArguments: true,
       rules: ikRules(mode, flashAttention, version ?? NEWEST),
       options: { mla: mode, attention_max_batch: attentionBatch },
       warnings: [],

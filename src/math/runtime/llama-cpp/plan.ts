@@ -33,6 +33,8 @@ export interface Front {
   readonly fits: boolean;
   /** Whether it reads the types that only ik_llama.cpp has. */
   readonly forkTypes?: true;
+  /** Its command line takes llama.cpp's own arguments for what is loaded beside the model. */
+  readonly takesExtraArguments?: true;
   /** Options of its own, as they are shown. */
   readonly options?: Readonly<Record<string, OptionValue>>;
   /** Of its own memory; left out: llama.cpp's at the version. */
@@ -70,7 +72,7 @@ export function planLlamaCpp(
   const ofFront = front?.beside?.(model, options, machine) ?? [];
   const ready = (changed: LlamaCppOptions): Prepared => {
     const alone = prepare(model, changed, machine);
-    return withBeside(alone, extrasAsked(extras).length === 0 ? ofFront : besideOf(extras, alone, machine));
+    return withBeside(alone, extrasAsked(extras).length === 0 ? ofFront : besideOf(extras, ofFront, alone, machine));
   };
   let prepared = ready(options);
   let load = totals(prepared, options.context, options.sequences);
@@ -102,7 +104,7 @@ export function planLlamaCpp(
       return layers;
     },
     outside: [...prepared.outside, ...besideCaches(prepared, load)],
-    warnings: front === null ? resolution.warnings : [...resolution.warnings, ...front.warnings],
+    warnings: [...resolution.warnings, ...(front?.warnings ?? []), ...olderWarnings(model, rules)],
     limits: () => ({
       maxContext: largestContext(prepared),
       maxSequences: mostSequences(prepared),
@@ -118,7 +120,7 @@ export function planLlamaCpp(
     command: (source) => {
       const weights = model.weights?.name ?? "F16";
       const command = front?.command(options, source, weights) ?? llamaCommand(options, machine, source, weights);
-      const more = extrasArguments(extras);
+      const more = front === null || front.takesExtraArguments === true ? extrasArguments(extras) : "";
       return more === "" ? command : `${command} ${more}`;
     },
     explain: () => explainLoad(prepared, load),
@@ -130,7 +132,12 @@ export function planLlamaCpp(
 const besides = new WeakMap<PlanExtras, WeakMap<Prepared["known"], readonly Beside[]>>();
 
 /** Kept by placement, so that limits are remembered. */
-function besideOf(extras: PlanExtras, prepared: Prepared, machine: Machine): readonly Beside[] {
+function besideOf(
+  extras: PlanExtras,
+  ofFront: readonly Beside[],
+  prepared: Prepared,
+  machine: Machine,
+): readonly Beside[] {
   let byPlacement = besides.get(extras);
   if (byPlacement === undefined) {
     byPlacement = new WeakMap();
@@ -138,10 +145,21 @@ function besideOf(extras: PlanExtras, prepared: Prepared, machine: Machine): rea
   }
   let beside = byPlacement.get(prepared.known);
   if (beside === undefined) {
-    beside = extrasBeside(extras, prepared, machine);
+    beside = [...ofFront, ...extrasBeside(extras, prepared, machine)];
     byPlacement.set(prepared.known, beside);
   }
   return beside;
+}
+
+/** Loads of 2024 print a cache for encoders; the build that ended it is not known. */
+const ENCODER_CACHES_BEFORE = 5500;
+
+function olderWarnings(model: ModelSpec, rules: LlamaCppRules): readonly string[] {
+  if (rules.build >= ENCODER_CACHES_BEFORE) return [];
+  const uncached = model.layers.some(({ mixers }) => mixers.some((mixer) => "cached" in mixer && !mixer.cached));
+  return uncached
+    ? ["Older builds of llama.cpp kept a cache for encoders, too; which of them is not known, so none is counted."]
+    : [];
 }
 
 /** Caches and states of what lies beside the model, one line for each device that has some. */

@@ -1,3 +1,4 @@
+import type { PlanExtras } from "../../extras.ts";
 import type { PlanOptions } from "../../options.ts";
 import type { CommandModel } from "../llama-cpp/command.ts";
 import type { LlamaCppOptions } from "../llama-cpp/types.ts";
@@ -10,7 +11,7 @@ import { shellWord } from "../shell.ts";
  */
 export function ollamaCommand(
   options: LlamaCppOptions,
-  asked: PlanOptions,
+  { asked, extras }: { readonly asked: PlanOptions; readonly extras: PlanExtras },
   model: CommandModel,
   weights: string,
 ): string {
@@ -22,6 +23,8 @@ export function ollamaCommand(
   ];
   const lines = [
     `FROM ${from(model, weights)}`,
+    ...(extras.projector === null ? [] : [`FROM ${extras.projector.name}`]),
+    ...extras.adapters.map(({ name }) => `ADAPTER ${name}`),
     `PARAMETER num_ctx ${options.context}`,
     `PARAMETER num_batch ${options.batch}`,
     ...(typeof asked.gpuLayers === "number" ? [`PARAMETER num_gpu ${options.gpuLayers}`] : []),

@@ -2,6 +2,7 @@
  * Ollama runs llama-server as a child, one for each model, with flags of its own.
  * @source ollama/ollama@fb30760996871fa9460115c753afd2c60d4ab0f7 (v0.33.0-rc2, llama.cpp b10488): llm/llama_server.go startLlamaServer, server/sched.go, server/routes.go
  */
+import { NO_EXTRAS } from "../../extras.ts";
 import { type Machine, plannableBytes } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
@@ -10,7 +11,7 @@ import { GIB, MIB } from "../../units.ts";
 import { PRESET_WEIGHTS } from "../../weights-choice.ts";
 import { refuseForeign } from "../foreign-options.ts";
 import { planLlamaCpp } from "../llama-cpp/plan.ts";
-import type { EnginePlan, EngineRefusal, Runtime } from "../runtime.ts";
+import type { EnginePlan, EngineRefusal, Loading, Runtime } from "../runtime.ts";
 import { ollamaCommand } from "./command.ts";
 
 export const OLLAMA: Runtime = {
@@ -18,6 +19,7 @@ export const OLLAMA: Runtime = {
   versions: ["0.33.0"],
   difference: () =>
     "Ollama runs llama.cpp's server for one request at a time by default, takes its context from the size of all GPUs together and computes up to 2,048 tokens a step when that seems to fit",
+  extras: ["projector", "adapters"],
   ...PRESET_WEIGHTS,
   plan: planOllama,
 };
@@ -35,7 +37,12 @@ const FOREIGN = [
   "memoryUtilization",
 ] as const;
 
-function planOllama(model: ModelSpec, asked: PlanOptions, machine: Machine): EnginePlan | EngineRefusal {
+function planOllama(
+  model: ModelSpec,
+  asked: PlanOptions,
+  machine: Machine,
+  { extras = NO_EXTRAS }: Loading = { version: null },
+): EnginePlan | EngineRefusal {
   const refused = refuse(asked);
   if (refused !== null) return refused;
   const trained = model.contextTrained ?? Number.POSITIVE_INFINITY;
@@ -54,11 +61,11 @@ function planOllama(model: ModelSpec, asked: PlanOptions, machine: Machine): Eng
     model,
     { ...asked, context, sequences, batch, ubatch: batch, program: "llama-server", splitMode: alone ? "none" : null },
     machine,
-    { version: null },
+    { version: null, extras },
     {
       fits: true,
       warnings,
-      command: (options, source, weights) => ollamaCommand(options, asked, source, weights),
+      command: (options, source, weights) => ollamaCommand(options, { asked, extras }, source, weights),
     },
   );
 }

@@ -149,3 +149,19 @@ test("its command", () => {
     "llama-server -m b.gguf -c 8192 -np 1 -fa on -hfr a/b-GGUF -hff b.gguf -mla 3 -amb 512",
   );
 });
+
+test("an adapter beside its own step: both count, and the command names it", () => {
+  const tensors = [{ name: "blk.0.attn_output.weight.lora_a", shape: [16384, 16], type: "F32" }];
+  const extras = {
+    draft: null,
+    projector: null,
+    adapters: [{ name: "a.gguf", architecture: "deepseek2", tensors, metadata: {} }],
+  };
+  const asked = { ...NO_OPTIONS, context: 32768 };
+  const plan = IK_LLAMA_CPP.plan(deepseek, asked, machineOf([]), { version: null, extras });
+  const without = IK_LLAMA_CPP.plan(deepseek, asked, machineOf([]));
+  if (plan.status === "refused" || without.status === "refused") throw new Error("refused");
+  expect(sum(plan.parts.weights_bytes) - sum(without.parts.weights_bytes)).toBe(16384 * 16 * 4);
+  expect(sum(plan.parts.compute_bytes)).toBeGreaterThan(sum(without.parts.compute_bytes));
+  expect(plan.command({ id: null, source: "file", file: "m.gguf" })).toEndWith(" -amb 256 --lora a.gguf");
+});

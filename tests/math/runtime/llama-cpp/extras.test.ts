@@ -225,7 +225,7 @@ test("another engine says that it is not planned with them", () => {
       warnings: [],
     },
     weights: "Q4_K_M",
-    engine: "ollama",
+    engine: "node-llama-cpp",
     engineVersion: null,
     device: "cpu",
     options: NO_OPTIONS,
@@ -234,7 +234,7 @@ test("another engine says that it is not planned with them", () => {
     summary: true,
   });
   expect(result.error).toMatchObject({
-    message: "hwLedger cannot plan ollama with --draft",
+    message: "hwLedger cannot plan node-llama-cpp with --draft",
     hint: expect.stringContaining("plan for llama.cpp"),
   });
 });

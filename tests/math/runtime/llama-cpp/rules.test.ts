@@ -151,3 +151,16 @@ describe("what a build is known by", () => {
     );
   });
 });
+
+test("an encoder in an old build: the answer says that a cache is not counted", () => {
+  const [first] = modelOf("llama-3-8b").layers;
+  if (first === undefined) throw new Error("no layer");
+  const mixers = first.mixers.map((mixer) => (mixer.kind === "full" ? { ...mixer, cached: false } : mixer));
+  const model = { ...modelOf("llama-3-8b"), layers: [{ ...first, mixers }] };
+  const of = (version: string) => {
+    const plan = planLlamaCpp(model, NO_OPTIONS, machineOf([]), { version });
+    return plan.status === "planned" ? plan.warnings.join() : "refused";
+  };
+  expect(of("b4400")).toContain("kept a cache for encoders");
+  expect(of("v0.5.0")).not.toContain("encoders");
+});

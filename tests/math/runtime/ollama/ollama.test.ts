@@ -95,3 +95,18 @@ test("its commands: environment for the server, a Modelfile for the rest", () =>
     "printf '%s\\n' 'FROM /m/a.gguf' 'PARAMETER num_ctx 4096' 'PARAMETER num_batch 512' > Modelfile && ollama create planned -f Modelfile && ollama run planned",
   );
 });
+
+test("a projector and adapters are lines of the Modelfile, and count", () => {
+  const tensors = [{ name: "blk.0.attn_q.weight.lora_a", shape: [4096, 16], type: "F16" }];
+  const extras = {
+    draft: null,
+    projector: { name: "p.gguf", architecture: "clip", tensors: [], metadata: {} },
+    adapters: [{ name: "a.gguf", architecture: "llama", tensors, metadata: {} }],
+  };
+  const asked = { ...NO_OPTIONS, context: 4096 };
+  const plan = OLLAMA.plan(llama, asked, machineOf([]), { version: null, extras });
+  const without = OLLAMA.plan(llama, asked, machineOf([]));
+  if (plan.status === "refused" || without.status === "refused") throw new Error("refused");
+  expect((plan.parts.weights_bytes[0] ?? 0) - (without.parts.weights_bytes[0] ?? 0)).toBe(4096 * 16 * 2);
+  expect(plan.command({ id: null, source: "file", file: "/m/a.gguf" })).toContain("'FROM p.gguf' 'ADAPTER a.gguf'");
+});
