@@ -7,7 +7,9 @@ export interface StoredTensor {
   readonly bytes: number;
 }
 
-const LAYER = /(?:^|\.)(?:layers|h|blocks)\.(\d{1,5})\./;
+const LAYER = /(?:^|\.)(?:layers?|h|blocks)\.(\d{1,5})\./;
+/** Tables that older files hold and every engine makes anew: rotary frequencies, causal masks. */
+const MADE_ANEW = /(?:\.inv_freq|\.attn\.(?:masked_)?bias|\.attention\.(?:masked_)?bias)$/;
 /** What engines for text alone leave out, by a segment before the layer's number. */
 const ASIDE: readonly (readonly [RegExp, string])[] = [
   [/(?:^|[._])(?:vision|visual|image|vit|vpm|sam|siglip|radio)/, "vision tower"],
@@ -45,6 +47,7 @@ export function tableOf(tensors: readonly StoredTensor[], spec: ModelSpec): Chec
   let total = 0;
   for (const { name, bytes } of tensors) {
     total += bytes;
+    if (MADE_ANEW.test(name)) continue;
     const found = LAYER.exec(name);
     const left = firstMatch(ASIDE, found === null ? name : name.slice(0, found.index + 1));
     const layer = found === null ? null : Number(found[1]);
@@ -61,6 +64,11 @@ export function tableOf(tensors: readonly StoredTensor[], spec: ModelSpec): Chec
     } else {
       aside.set("multi-token prediction", (aside.get("multi-token prediction") ?? 0) + bytes);
     }
+  }
+  const head = outside.get("output.weight");
+  if (spec.tiedEmbeddings && head !== undefined && head === outside.get("token_embd.weight")) {
+    outside.delete("output.weight");
+    aside.set("a second copy of the tied head", head);
   }
   if (layers.some((bytes) => bytes === 0)) return null;
   const listed = (map: ReadonlyMap<string, number>) => [...map].map(([name, bytes]) => ({ name, bytes }));
