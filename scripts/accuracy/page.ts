@@ -8,6 +8,7 @@ import type { LoadOptions, RealLoad } from "../../tests/differential/real-load.t
 import type { Subject } from "../../tests/differential/subjects.ts";
 import type { Corpus, CorpusCount } from "./corpus.ts";
 import { type Row, table } from "./table.ts";
+import { vllmAccuracy } from "./vllm.ts";
 
 export interface Measured {
   readonly loads: readonly { readonly options: LoadOptions; readonly load: RealLoad }[];
@@ -28,6 +29,7 @@ export function accuracyPage(measured: Measured): string {
     ...differential(measured),
     ...accounting(measured.rows),
     ...corpus(measured.corpus),
+    ...vllmAccuracy(),
     "",
   ].join("\n\n");
 }

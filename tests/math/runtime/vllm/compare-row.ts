@@ -75,7 +75,7 @@ export function compareVllmRow(row: VllmRow): readonly VllmComparison[] | null {
     measured.max_concurrency,
   );
   if (measured.available_kv_gib !== undefined && pool !== null)
-    add("tokens given the pool", printedTokens(pooled, pool), measured.kv_tokens);
+    add("tokens given the pool", printedTokens(row, pooled, pool), measured.kv_tokens);
   add("activations", samplerBytes(typed.spec, profile(pooled)) / GIB, measured.activation_peak_gib);
   const total = measured.total_gpu_gib ?? totalOf(row);
   // Before v0.8 another engine core made the pool, from other steps.
@@ -118,8 +118,12 @@ function givenBlocks(row: VllmRow, blockBytes: number): number | null {
   return blocks ?? (tokens === undefined ? null : tokens / 16);
 }
 
+/** Trees of 2026, whose versions say nothing. */
+const NEWER = /^v-jh-/;
+
 /** Up to v0.19 blocks / groups x the smallest page's tokens; later concurrency x context. */
-function printedTokens(pooled: Pooled, blocks: number): number {
+function printedTokens(row: VllmRow, pooled: Pooled, blocks: number): number {
+  if (NEWER.test(row.id)) return capacity(pooled, blocks).tokens;
   const { layout } = pooled;
   const sizes = layout.groups.map(({ block }) => block).filter((tokens) => tokens > 0);
   return Math.floor(blocks / layout.groups.length) * Math.min(...sizes);
