@@ -11,6 +11,7 @@ import { DRAFT_TOKENS } from "./extras/draft.ts";
 import { extrasArguments, extrasBeside, refuseExtras } from "./extras/index.ts";
 import { fitLayers, mayFit, wholeSplit } from "./fit.ts";
 import { refuseForkTypes } from "./fork-types.ts";
+import { keptLayout } from "./kept-layout.ts";
 import { cacheBytes, layerColumns, spare, type Totals, totals } from "./memory.ts";
 import { modelAtBuild } from "./older-latent.ts";
 import { type Prepared, prepare } from "./prepare.ts";
@@ -78,10 +79,13 @@ export function planLlamaCpp(
   let load = totals(prepared, options.context, options.sequences);
   let left = spare(prepared, load);
   if (resolution.autoGpuLayers && left.some((bytes) => bytes !== null && bytes < 0)) {
-    options =
-      front?.fits !== false && mayFit(options)
-        ? fitLayers(model, options, machine, ready)
-        : { ...options, gpuLayers: mostGpuLayers(model, options, machine, ready) ?? 0 };
+    const all = options;
+    const fit = front?.fits !== false && mayFit(all);
+    options = keptLayout(prepared, fit, () =>
+      fit
+        ? fitLayers(model, all, machine, ready)
+        : { ...all, gpuLayers: mostGpuLayers(model, all, machine, ready) ?? 0 },
+    );
     prepared = ready(options);
     load = totals(prepared, options.context, options.sequences);
     left = spare(prepared, load);
