@@ -43,6 +43,8 @@ export interface LatentMixer {
   readonly valueDim: number;
   /** null: the query is not compressed. */
   readonly qLoraRank: number | null;
+  /** No position is turned in, though a part of each head has its place (kimi linear). Absent: it is. */
+  readonly unturned?: true;
 }
 
 export const STATE_ALGORITHMS = [
@@ -150,6 +152,8 @@ export interface LayerSpec {
   /** Index of the layer whose K and V this one reads instead of its own; null = owns them. */
   readonly kvSharedWith: number | null;
   readonly sideCaches: readonly SideCache[];
+  /** Features of an image are added to what the layer hands on (the first ones of qwen 3 VL). */
+  readonly imageFeatures?: true;
   readonly tensors: readonly TensorSpec[];
 }
 

@@ -53,6 +53,35 @@ const GEMMA: Conversion = {
   }),
 };
 
+const GEMMA4: Conversion = {
+  write: (c) => {
+    const sliding = areSliding(c.layer_types) ?? [];
+    const shared = numberOf(c, "num_kv_shared_layers") ?? 0;
+    const width = numberIn(c, "intermediate_size");
+    const [kv, kvFull] = [numberIn(c, "num_key_value_heads"), numberOf(c, "num_global_key_value_heads")];
+    const headDim = numberIn(c, "global_head_dim");
+    return {
+      "attention.sliding_window": numberIn(c, "sliding_window"),
+      "attention.sliding_window_pattern": sliding,
+      "attention.shared_kv_layers": shared,
+      embedding_length_per_layer_input: numberOf(c, "hidden_size_per_layer_input") ?? 0,
+      "attention.key_length": headDim,
+      "attention.value_length": headDim,
+      "attention.key_length_swa": numberIn(c, "head_dim"),
+      "attention.value_length_swa": numberIn(c, "head_dim"),
+      "rope.dimension_count": headDim,
+      "rope.dimension_count_swa": numberIn(c, "head_dim"),
+      expert_feed_forward_length: numberOf(c, "expert_intermediate_size", "moe_intermediate_size"),
+      feed_forward_length:
+        c.use_double_wide_mlp === true
+          ? sliding.map((_, i) => (i < sliding.length - shared ? width : 2 * width))
+          : width,
+      "attention.head_count_kv": kvFull === null ? kv : sliding.map((window) => (window ? kv : kvFull)),
+      final_logit_softcapping: numberOf(c, "final_logit_softcapping"),
+    };
+  },
+};
+
 const GRANITE: Conversion = {
   write: (c, base) => ({
     ...LLAMA.write({ ...c, head_dim: null }, base),
@@ -152,6 +181,7 @@ export const DENSE: Conversions = {
   gemma2: {
     write: (c, base) => ({ ...GEMMA.write(c, base), "attention.sliding_window": numberIn(c, "sliding_window") }),
   },
+  gemma4: GEMMA4,
   phi2: {
     write: (c) => ({
       ...NOTHING,

@@ -31,6 +31,8 @@ export interface DenseDecoder extends StandardDecoder {
   readonly mixerTraits: MixerTraits;
   /** Which of the family's optional tensors each layer has. */
   readonly optional: ReadonlySet<string>;
+  /** The first so many layers are given features of images. */
+  readonly imageLayers: number;
 }
 
 /** How a layer's mixer differs from attention over everything. */
@@ -71,6 +73,8 @@ export interface DenseDefinition {
     readonly config: (fields: Fields) => readonly string[];
     readonly unlisted: (fields: Fields) => readonly string[];
   };
+  /** How many of the first layers are given features of images. */
+  readonly imageLayers?: (fields: Fields, from: "config" | "gguf") => number;
   /** A layer's tensors beside the ordinary ones. */
   readonly more?: (geometry: DenseDecoder, layer: LayerSpec) => readonly TensorSpec[];
   /** The tensors outside layers, made of the ordinary ones. */
@@ -94,7 +98,8 @@ export function defineDense(definition: DenseDefinition): ArchFamily {
     const biases = geometry.normBias
       ? norms.map((name) => blockTensor(index, `${name}.bias`, [geometry.embedding], "norm"))
       : [];
-    return { ...layer, tensors: [...layer.tensors, ...biases, ...(definition.more?.(geometry, layer) ?? [])] };
+    const tensors = [...layer.tensors, ...biases, ...(definition.more?.(geometry, layer) ?? [])];
+    return { ...layer, ...(index < geometry.imageLayers && { imageFeatures: true as const }), tensors };
   }
 
   return defineFamily<DenseDecoder>({
@@ -119,6 +124,7 @@ export function defineDense(definition: DenseDefinition): ArchFamily {
         normBias,
         mixerTraits: definition.configMixer?.(fields, decoder) ?? NO_TRAITS,
         optional: new Set(definition.optional?.config(fields)),
+        imageLayers: definition.imageLayers?.(fields, "config") ?? 0,
       };
     },
     readGguf: (fields, header) => {
@@ -138,6 +144,7 @@ export function defineDense(definition: DenseDefinition): ArchFamily {
         normBias,
         mixerTraits: definition.ggufMixer?.(fields, decoder, header) ?? NO_TRAITS,
         optional: new Set(optionalInFile(fields, header, definition)),
+        imageLayers: definition.imageLayers?.(fields, "gguf") ?? 0,
       };
     },
     build: (geometry) => {

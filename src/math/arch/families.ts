@@ -36,6 +36,7 @@ export const FAMILIES = [
   "ernie4.5-moe",
   "granite-moe",
   "gemma",
+  "gemma4", // gemma 4, dense and MoE
   "phi2",
   "olmo",
   "olmo2",

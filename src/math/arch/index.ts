@@ -30,6 +30,7 @@ import { isRecord, quote } from "./fields.ts";
 import { gemma } from "./gemma.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
+import { gemma4 } from "./gemma4.ts";
 import { glm4 } from "./glm4.ts";
 import { glm4Moe } from "./glm4-moe.ts";
 import { gptNeox } from "./gpt-neox.ts";
@@ -121,6 +122,7 @@ export const ARCHITECTURES = {
   "ernie4.5-moe": ernieMoe,
   "granite-moe": graniteMoe,
   gemma,
+  gemma4,
   phi2,
   olmo,
   olmo2,

@@ -5,6 +5,7 @@ import { outsidePlace } from "../../parts/weights-place.ts";
 import { ALLOCATION } from "./allocation.ts";
 import type { Beside } from "./beside.ts";
 import { type CacheGroup, groupCaches, groupStates, type StateGroup } from "./cache-groups.ts";
+import { GRAPH_TRAITS } from "./compute/traits.ts";
 import { hostExpertLayers } from "./host-experts.ts";
 import { type CompiledOverride, compileOverrides, overriddenSlot } from "./overrides.ts";
 import { placeLayers, splitShares } from "./placement.ts";
@@ -157,7 +158,7 @@ function spreadRows(bytes: number, shares: Float32Array, put: (slot: number, byt
 /**
  * Tensors outside layers. The input's embedding stays in system memory always; a tied head is created a second time
  * unless both lie in the same kind of buffer; tables that every layer reads (rope factors) stand once on each device
- * that has a layer. An override takes any of them elsewhere, copies too; what lies in one buffer twice is created once.
+ * that has a layer which reads them. An override takes any of them elsewhere, copies too; what lies in one buffer twice is created once.
  * @source src/llama-model.cpp, src/llama-model-loader.cpp@34af94cd9ab277632e27caeec2d41de2fd091b31
  */
 function placeOutside(
@@ -173,21 +174,27 @@ function placeOutside(
     parts.push({ name, slot, bytes: allocatedBytes(tensor, ruleOf(slot)) });
   };
   const outputSlot = slotOf(placement.outputDevice);
+  const { tiedHead, valuesNormed } = GRAPH_TRAITS[model.family];
+  const firstSlot = slotOf(placement.layerDevice[0] ?? HOST);
   const layerSlots = new Set<number>();
-  for (let i = 0; i < model.layers.length; i++) layerSlots.add(slotOf(placement.layerDevice[i] ?? HOST));
+  for (const { index, mixers } of model.layers) {
+    if (valuesNormed && mixers.some((mixer) => "window" in mixer && mixer.window !== null)) continue;
+    layerSlots.add(slotOf(placement.layerDevice[index] ?? HOST));
+  }
   for (const tensor of model.outside) {
     const place = outsidePlace(tensor);
     const forced = overriddenSlot(overrides, tensor.name);
     if (place === "input") {
       const [input, output] = [forced ?? hostSlot, forced ?? outputSlot];
       add(tensor, input);
-      if (model.tiedEmbeddings && tensor.name === "token_embd.weight" && output !== input) {
+      const again = tiedHead === "always" || (tiedHead === "elsewhere" && output !== input);
+      if (model.tiedEmbeddings && tensor.name === "token_embd.weight" && again) {
         add(tensor, output, "token_embd.weight as output");
       }
     } else if (place === "with-layers" && forced === null) {
       for (const slot of [...layerSlots].sort((a, b) => a - b)) add(tensor, slot);
     } else {
-      add(tensor, forced ?? outputSlot);
+      add(tensor, forced ?? (place === "first-layer" ? firstSlot : outputSlot));
     }
   }
   return parts;

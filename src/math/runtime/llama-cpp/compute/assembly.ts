@@ -20,6 +20,8 @@ export interface Shared {
   readonly perDevice: number;
   readonly views: number;
   readonly sizes: SizeTable;
+  /** Shared numbers that stand for a node of an early part which later parts read: where it is after the shared numbers. */
+  readonly carried: ReadonlyMap<number, number>;
 }
 
 /**
@@ -86,7 +88,7 @@ export function assemble(shared: Shared, sites: readonly Site[], devices: number
         run(k, next, before);
         next = before;
         end(k - 1);
-      } else if (seen[FIRST_SHARED - what] === 0) {
+      } else if (seen[FIRST_SHARED - what] === 0 && !shared.carried.has(FIRST_SHARED - what)) {
         seen[FIRST_SHARED - what] = 1;
         inputs.push(FIRST_SHARED - what);
       }
@@ -112,5 +114,8 @@ export function numberAt(shared: Shared, site: Site, base: number, input: number
   if (code >= 0) return base + code;
   if (code === INPUT) return input;
   const number = FIRST_SHARED - code;
-  return number === shared.perDevice ? shared.nodes.length + site.devices[0] : number;
+  if (number === shared.perDevice) return shared.nodes.length + site.devices[0];
+  const after = shared.carried.get(number);
+  // The host is the last device, and each device has a number.
+  return after === undefined ? number : shared.nodes.length + site.devices[2] + 1 + after;
 }

@@ -14,12 +14,22 @@ export interface AttentionTraits {
   readonly twoCaches: boolean;
   /** The heads of Q and K are normed after they are turned (hunyuan). */
   readonly normAfterRope: boolean;
+  /** Gemma 3n and 4: values are normed, layers may read another's cache, rope factors are for layers without a window. */
+  readonly valuesNormed: boolean;
+}
+
+/** null: the layer reads another one's. */
+interface Attended {
+  readonly query: Source;
+  readonly key: Source | null;
+  readonly value: Source | null;
 }
 
 /** Q, K, V of the layer, ready for the cache; the attention's output before the output matrix. */
 export function attention(at: LayerContext, mixer: AttentionMixer, input: GraphNode, traits: AttentionTraits): Source {
   if (mixer.gated) return gatedAttention(at, mixer, input, traits);
   if (at.has("attn_kv_b.weight")) return attend(at, mixer, unpacked(at, mixer, input), traits);
+  if (traits.valuesNormed) return attend(at, mixer, valuesNormed(at, mixer, input, traits), traits);
   const { query, key, value } = projections(at, mixer, input);
   const parts = {
     query: scaledQuery(at, mixer, positioned(at, mixer.heads, mixer, "attn_q_norm", query, traits)),
@@ -28,6 +38,25 @@ export function attention(at: LayerContext, mixer: AttentionMixer, input: GraphN
   };
   const out = attend(at, mixer, parts, traits, chooseBlocks(at, input));
   return at.has("attn_gate.weight") ? gatedApart(at, mixer, input, out) : out;
+}
+
+/** Without a matrix of their own, values are the keys, before those are turned. */
+function valuesNormed(at: LayerContext, mixer: AttentionMixer, input: GraphNode, traits: AttentionTraits): Attended {
+  const { graph, step } = at;
+  const { heads, kvHeads, headDimK, headDimV } = mixer;
+  const query = positioned(
+    at,
+    heads,
+    mixer,
+    "attn_q_norm",
+    graph.view(at.matmul("attn_q", heads * headDimK, input)),
+    traits,
+  );
+  if (at.layer.kvSharedWith !== null) return { query, key: null, value: null };
+  const keys = at.matmul("attn_k", kvHeads * headDimK, input);
+  const values = at.has("attn_v.weight") ? at.matmul("attn_v", kvHeads * headDimV, input) : keys;
+  const value = at.op("values normed", "in-place", [headDimV, kvHeads, step.tokens], [graph.view(values)]);
+  return { query, key: positioned(at, kvHeads, mixer, "attn_k_norm", graph.view(keys), traits), value };
 }
 
 /** A gate with a matrix of its own: of the output's width (afmoe), or one number for each head (step 3.5). */
@@ -69,8 +98,9 @@ function positioned(
 ): Source {
   const { tokens } = at.step;
   const extents = [mixer.headDimK, heads, tokens];
+  const factors = traits.valuesNormed && mixer.window !== null ? [] : at.inputs.ropeFactors;
   const turn = (from: Source): Source =>
-    mixer.rotary ? at.op("rope", "rope", extents, [from, at.inputs.positions, ...at.inputs.ropeFactors]) : from;
+    mixer.rotary ? at.op("rope", "rope", extents, [from, at.inputs.positions, ...factors]) : from;
   if (!at.has(`${norm}.weight`)) return turn(input);
   if (traits.normAfterRope) return at.norm(norm, turn(input), extents);
   const together = at.elements(`${norm}.weight`, 0) > mixer.headDimK;
@@ -125,7 +155,7 @@ function rotated(at: LayerContext, rotation: GraphNode | null, input: Source, wi
 function attend(
   at: LayerContext,
   mixer: AttentionMixer,
-  parts: Projections,
+  parts: Attended,
   traits: AttentionTraits,
   blocks: BlockChoice | null = null,
 ): Source {
@@ -143,19 +173,21 @@ function attend(
   const gathered = (name: string, width: number, from: Source): Source =>
     untouched && keyRotation !== null ? at.op(`${name} together`, "op", [width, step.tokens], [from]) : from;
   const query = rotated(at, keyRotation, gathered("query", q, parts.query), q);
-  const key = rotated(at, keyRotation, gathered("key", k, parts.key), k);
-  const together = (): GraphNode => at.op("values together", "op", [v, step.tokens], [parts.value]);
-  const value = rotated(at, valueRotation, scattered && valueRotation !== null ? together() : parts.value, v);
-
   graph.expand(query);
-  const keysFirst = traits.twoCaches || blocks !== null;
-  graph.expand(keysFirst ? key : value);
-  graph.expand(keysFirst ? value : key);
   const keyCache = at.cache("cache k");
   const valueCache = at.cache("cache v");
-  at.store("store k", [graph.view(key), inputs.keyRows(cells), keyCache]);
-  const stored = scattered && valueRotation === null && !step.flashAttention ? together() : graph.view(value);
-  at.store("store v", [stored, inputs.valueRows(cells), valueCache]);
+  if (parts.key !== null && parts.value !== null) {
+    const given = parts.value;
+    const key = rotated(at, keyRotation, gathered("key", k, parts.key), k);
+    const together = (): GraphNode => at.op("values together", "op", [v, step.tokens], [given]);
+    const value = rotated(at, valueRotation, scattered && valueRotation !== null ? together() : given, v);
+    const keysFirst = traits.twoCaches || blocks !== null;
+    graph.expand(keysFirst ? key : value);
+    graph.expand(keysFirst ? value : key);
+    at.store("store k", [graph.view(key), inputs.keyRows(cells), keyCache]);
+    const stored = scattered && valueRotation === null && !step.flashAttention ? together() : graph.view(value);
+    at.store("store v", [stored, inputs.valueRows(cells), valueCache]);
+  }
 
   const sinks = at.has("attn_sinks.weight") ? [at.weight("attn_sinks.weight")] : [];
   const attended = {

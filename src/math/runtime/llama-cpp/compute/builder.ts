@@ -30,6 +30,8 @@ export interface NodeTraits {
   readonly tied?: boolean;
 }
 
+const NOTHING_CARRIED: ReadonlyMap<number, number> = new Map();
+
 /** What differs between the kinds of leaves. */
 type Leaf = Pick<GraphNode, "name" | "extents"> &
   Partial<Pick<GraphNode, "elementBytes" | "place" | "weight" | "tensor" | "input">>;
@@ -187,6 +189,7 @@ export class GraphBuilder {
       perDevice: perDevice === null ? -1 : perDevice.number,
       views: this.#views,
       sizes: this.#sizes,
+      carried: NOTHING_CARRIED,
     };
   }
 

@@ -11,18 +11,32 @@ import { attention } from "./attention.ts";
 import { GraphBuilder } from "./builder.ts";
 import { blockInputs } from "./chosen-blocks.ts";
 import { encoderLayer } from "./encoder.ts";
-import { dense, experts, subNormed } from "./feed-forward.ts";
-import { type Extent, type GraphNode, type Source, sizeOf } from "./graph.ts";
+import { dense, denseAndExperts, experts, subNormed } from "./feed-forward.ts";
+import { type Extent, type GraphNode, rootOf, type Source, sizeOf } from "./graph.ts";
 import { latentAttention } from "./latent-attention.ts";
 import { decayInputs } from "./lightning.ts";
 import { type Part, partOf } from "./part.ts";
 import { recurrent } from "./recurrent.ts";
-import { type IndexerInputs, LayerContext, type Step, type StepInputs, TIED } from "./step.ts";
+import {
+  carriedInputs,
+  firstParts,
+  imageLayers,
+  padded,
+  SECOND_EMBEDDING,
+  secondRows,
+  slice,
+  withImageFeatures,
+  withOwnPart,
+} from "./second-embedding.ts";
+import { type CarriedInputs, type IndexerInputs, LayerContext, type Step, type StepInputs, TIED } from "./step.ts";
 import { GRAPH_TRAITS, type GraphTraits } from "./traits.ts";
+
+/** The first layer, where it makes what all others read. */
+const FIRST_KIND = -1;
 
 /** The parts of one step's graph, each built when it is asked for first. */
 export class StepParts {
-  readonly shared: Shared;
+  shared: Shared;
   readonly #model: ModelSpec;
   readonly #step: Step;
   readonly #graph = new GraphBuilder();
@@ -40,6 +54,18 @@ export class StepParts {
     this.#twoCaches = model.layers.some((l) => l.mixers.some((m) => "window" in m && m.window !== null));
     this.#inputs = stepInputs(this.#graph, model, step);
     this.shared = this.#graph.share(this.#inputs.ropeFactors[0] ?? null);
+    if (this.#inputs.carried !== null) this.#carry(this.#inputs.carried);
+  }
+
+  /** Builds what carries nodes on, to know their numbers. */
+  #carry({ rows, parts }: CarriedInputs): void {
+    const begin = this.begin();
+    const carried = new Map([[rows.number, begin.nodes.findIndex(({ name }) => name === rows.name)]]);
+    this.shared = { ...this.shared, carried };
+    if (parts === null) return;
+    const first = this.layer(0, FIRST_KIND);
+    const at = first.nodes.findIndex(({ name }) => name === parts.name);
+    carried.set(parts.number, begin.nodes.length + begin.leaves.length + at);
   }
 
   /** What comes before the layers. */
@@ -51,7 +77,8 @@ export class StepParts {
   /** @param kind the same for layers that are alike in all but where they lie and their weights' types */
   layer(index: number, kind: number): Part {
     const last = index === this.#model.layers.length - 1;
-    const key = 2 * kind + (last ? 1 : 0);
+    const first = index === 0 && this.#inputs.carried?.parts != null;
+    const key = 2 * (first ? FIRST_KIND : kind) + (last ? 1 : 0);
     const known = this.#layers.get(key);
     if (known !== undefined) return known;
     const made = this.#buildLayer(index, last);
@@ -71,11 +98,20 @@ export class StepParts {
     graph.phase = "inputs";
     const table = graph.weight("token_embd.weight", this.#outside("token_embd.weight"), "host");
     const embedding = graph.node("embedding", "get-rows", extents, [table, this.#inputs.tokens]);
+    const features = imageLayers(this.#model);
+    if (features > 0) {
+      const whole = padded(graph, embedding, features);
+      graph.expand(whole);
+      graph.expand(this.#inputs.embeddings);
+      return this.#finish(null, whole);
+    }
     graph.expand(embedding);
     // The step may be given embeddings instead: their place is kept, though nothing reads it.
     graph.expand(this.#inputs.embeddings);
     const scaled = this.#traits.embeddingScaled;
     const result = scaled ? graph.node("embedding scaled", "in-place", extents, [embedding]) : embedding;
+    const secondTable = this.#outside(SECOND_EMBEDDING);
+    if (secondTable !== null) graph.expand(secondRows(graph, this.#inputs, secondTable, this.#step.tokens));
     return this.#finish(
       null,
       this.#embeddingNormed(this.#withPositions(this.#typed(result, extents), extents), extents),
@@ -122,11 +158,14 @@ export class StepParts {
     const { embeddingLength: E } = this.#model;
     const graph = this.#graph;
     graph.phase = "attention";
-    const input = graph.input("input", 4, [E, this.#step.tokens]);
+    const features = index === 0 ? imageLayers(this.#model) : 0;
+    const input = graph.input("input", 4, [(1 + features) * E, this.#step.tokens]);
     if (layer === undefined) return this.#finish(input, input);
     const at = new LayerContext(graph, this.#step, this.#inputs, layer, this.#traits.layerNorm);
+    if (index === 0) at.parts = firstParts(at, this.#model, input);
+    const given = features > 0 ? slice(graph, input, E, this.#step.tokens) : input;
     const build = layerBuilder(layer, this.#traits);
-    return this.#finish(input, build(at, E, input, this.#traits, last, this.#twoCaches));
+    return this.#finish(input, build(at, E, given, this.#traits, last, this.#twoCaches));
   }
 
   #buildEnd(): Part {
@@ -138,7 +177,7 @@ export class StepParts {
     graph.phase = "logits";
     const head = this.#outside("output.weight") ?? this.#outside("token_embd.weight");
     if (head?.role === "embedding" && !this.#model.tiedEmbeddings) return this.#endWithoutHead();
-    const headWeight = graph.weight("output.weight", head, "output");
+    const headWeight = graph.weight("output.weight", head, this.#traits.tiedHead === "never" ? "host" : "output");
     const picked = outputsAt === "attention" || outputsAt === "sum";
     const input = graph.input("input", 4, [E, picked ? outputs : tokens]);
     const current = outputsAt === "end" ? graph.node("picked", "get-rows", [E, outputs], [input, outputIds]) : input;
@@ -202,7 +241,7 @@ function pick({ graph, inputs }: LayerContext, width: number, from: Source, rows
 type LayerBuilder = (
   at: LayerContext,
   width: number,
-  input: GraphNode,
+  input: Source,
   traits: GraphTraits,
   last: boolean,
   twoCaches: boolean,
@@ -235,15 +274,18 @@ const sequentialLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
   if (alone || at.layer.feedForward.kind === "none") return sum;
   const before =
     ["ffn_norm", "attn_output_norm", "post_attention_norm"].find((name) => hasNorm(at, name)) ?? "ffn_norm";
+  const block = at.layer.feedForward;
   const normed = at.norm(before, sum, [E, rows]);
-  let out = feedForward(at, E, normed, rows, traits, input);
+  let out =
+    block.kind === "moe" && at.has("pre_ffw_norm_2.weight")
+      ? denseAndExperts(at, E, block, sum, rows, traits.experts)
+      : feedForward(at, E, normed, rows, traits, rootOf(input));
   if (hasNorm(at, "post_ffw_norm")) out = feedForwardNormed(at, E, out, rows, traits);
-  return at.op(
-    "layer out",
-    "in-place",
-    [E, rows],
-    [...(traits.residualFirst ? [sum, out] : [out, traits.normedResidual ? normed : sum]), ...at.kept],
-  );
+  const both = traits.residualFirst ? [sum, out] : [out, traits.normedResidual ? normed : sum];
+  const joined = at.op("layer out", "in-place", [E, rows], [...both, ...at.kept]);
+  const whole = withImageFeatures(at, E, withOwnPart(at, E, joined));
+  if (!at.has("layer_output_scale.weight")) return whole;
+  return at.op("layer out scaled", "in-place", [E, rows], [whole, at.weight("layer_output_scale.weight")]);
 };
 
 const parallelLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
@@ -254,7 +296,7 @@ const parallelLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
   const makeNorm = (): GraphNode => (own ? at.norm("attn_norm_2", input, [E, step.tokens]) : norm);
   let mixed = mix(at, E, makeNorm, traits, twoCaches);
   let normed = norm;
-  let residual = input;
+  let residual: Source = input;
   let rows = step.tokens;
   if (last) {
     rows = step.outputs;
@@ -273,7 +315,7 @@ const parallelLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
 const besideLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
   const { step } = at;
   let mixed = mix(at, E, () => at.norm("attn_norm", input, [E, step.tokens]), traits, twoCaches);
-  let residual = input;
+  let residual: Source = input;
   let rows = step.tokens;
   if (last) {
     rows = step.outputs;
@@ -290,7 +332,8 @@ const sharedNormLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
   const { step } = at;
   const norm = at.norm("attn_norm", input, [E, step.tokens]);
   let mixed = mix(at, E, () => norm, traits, twoCaches);
-  let [residual, normed] = [input, norm];
+  let residual: Source = input;
+  let normed = norm;
   let rows = step.tokens;
   if (last) {
     rows = step.outputs;
@@ -305,8 +348,8 @@ const sharedNormLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
 /** No norm before attention and none before the dense block: both are normed on their way out (olmo 2, exaone 4). */
 const normedAfterLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
   const { step } = at;
-  let mixed = mix(at, E, () => input, traits, twoCaches);
-  let residual = input;
+  let mixed = mix(at, E, () => rootOf(input), traits, twoCaches);
+  let residual: Source = input;
   let rows = step.tokens;
   if (last) {
     rows = step.outputs;
@@ -324,11 +367,18 @@ function feedForwardNormed(at: LayerContext, E: number, out: GraphNode, rows: nu
   return at.op("feed-forward normed", "in-place", [E, rows], [normed, at.weight("post_ffw_norm.weight")]);
 }
 
+/** Of a layer whose input is never a part of something else. */
+function onItsOwn(
+  build: (at: LayerContext, E: number, input: GraphNode, traits: GraphTraits, last: boolean) => GraphNode,
+): LayerBuilder {
+  return (at, E, input, traits, last) => build(at, E, rootOf(input), traits, last);
+}
+
 function layerBuilder(
   { feedForward, mixers, tensors, index }: LayerSpec,
   { parallel, layerNorm }: GraphTraits,
 ): LayerBuilder {
-  if (mixers.some((mixer) => "cached" in mixer && !mixer.cached)) return encoderLayer;
+  if (mixers.some((mixer) => "cached" in mixer && !mixer.cached)) return onItsOwn(encoderLayer);
   if (parallel) return parallelLayer;
   if (feedForward.kind === "dense" && feedForward.besideAttention === true) return besideLayer;
   const has = (name: string): boolean => tensors.some((tensor) => tensor.name === `blk.${index}.${name}.weight`);
@@ -353,7 +403,11 @@ function mix(at: LayerContext, E: number, makeNorm: () => GraphNode, traits: Gra
       const attended =
         mixer.kind === "latent"
           ? latentAttention(at, mixer, norm)
-          : attention(at, mixer, norm, { twoCaches, normAfterRope: traits.normAfterRope });
+          : attention(at, mixer, norm, {
+              twoCaches,
+              normAfterRope: traits.normAfterRope,
+              valuesNormed: traits.valuesNormed,
+            });
       part = at.matmul("attn_output", E, subNormed(at, "attn_sub_norm", attended, at.step.tokens));
     }
     out = out === null ? part : at.op("mixers together", "in-place", [E, at.step.tokens], [out, part]);
@@ -379,43 +433,46 @@ function feedForward(
 function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInputs {
   const T = step.tokens;
   let valueWidth = 0;
-  let headDimK = 0;
-  let headDimV = 0;
+  const sizes = (): Record<"full" | "window", Set<number>> => ({ full: new Set(), window: new Set() });
+  const heads = { keys: sizes(), values: sizes() };
   const { positions } = GRAPH_TRAITS[model.family];
   for (const layer of model.layers) {
     for (const mixer of layer.mixers) {
       if (mixer.kind === "state") continue;
       if (mixer.kind === "latent") continue;
       valueWidth = Math.max(valueWidth, mixer.kvHeads * mixer.headDimV);
-      headDimK = mixer.headDimK;
-      headDimV = mixer.headDimV;
+      const kind = mixer.window === null ? "full" : "window";
+      heads.keys[kind].add(mixer.headDimK);
+      heads.values[kind].add(mixer.headDimV);
     }
   }
   const both = <N>(make: (kind: "full" | "window") => N): ((kind: "full" | "window") => N) => {
     const made = { full: make("full"), window: make("window") };
     return (kind) => made[kind];
   };
-  const rotation = (type: KvType, row: number | null) => () =>
+  const rotation = (type: KvType, row: number | null): GraphNode | null =>
     isQuantized(type) && row !== null ? graph.input("rotation", 4, [row, row]) : null;
   const stateRows = graph.input("state rows", 4, [step.sequences]);
   return {
     unscaled: GRAPH_TRAITS[model.family].unscaled,
     tokens: graph.input("tokens", 4, [T]),
-    embeddings: graph.input("embeddings", 4, [model.embeddingLength, T]),
+    tokensAgain: graph.input("tokens", 4, [T]),
+    embeddings: graph.input("embeddings", 4, [(1 + imageLayers(model)) * model.embeddingLength, T]),
     positions: graph.input("positions", 4, [T * positions]),
     queryScale: GRAPH_TRAITS[model.family].queryScaled ? graph.input("query scale", 4, [1, 1, T]) : null,
     outputIds: graph.input("output ids", 4, [step.outputs]),
     ownRows: graph.view(stateRows),
     otherRows: graph.view(stateRows, sizeOf(4, [0])),
+    indexer: indexerInputs(graph, model, T),
     decay: decayInputs(graph, model, step),
     blocks: blockInputs(graph, model, step),
-    indexer: indexerInputs(graph, model, T),
+    carried: carriedInputs(graph, model, step),
     mask: both((kind) => graph.input("mask", step.flashAttention ? 2 : 4, [kind, T])),
     tokenMask: both(() => graph.input("mask", step.flashAttention ? 2 : 4, [T, T])),
     keyRows: both(() => graph.input("key rows", 8, [T])),
     valueRows: both(() => graph.input("value rows", 8, [step.flashAttention ? T : T * valueWidth])),
-    keyRotation: both(rotation(step.kvTypeK, headDimK % 64 === 0 && headDimK > 0 ? lowestPower(headDimK) : null)),
-    valueRotation: both(rotation(step.kvTypeV, headDimV % 64 === 0 && headDimV > 0 ? 64 : null)),
+    keyRotation: both((kind) => rotation(step.kvTypeK, turnedRow(heads.keys[kind]))),
+    valueRotation: both((kind) => rotation(step.kvTypeV, turnedRow(heads.values[kind]) === null ? null : 64)),
     ropeFactors: ropeFactors(graph, model),
   };
 }
@@ -437,7 +494,12 @@ function ropeFactors(graph: GraphBuilder, model: ModelSpec): readonly GraphNode[
   return tensor === undefined ? [] : [graph.weight(tensor.name, tensor, "layer")];
 }
 
-/** The largest power of two that divides n. */
-function lowestPower(n: number): number {
-  return n & -n;
+/**
+ * Elements of a head that are rotated together, where a cache's heads are of one size and that a multiple of 64: the largest
+ * power of two in it; else null.
+ * @source src/llama-kv-cache.cpp attn_rot_k, build_input_k_rot at llama.cpp v0.5.0
+ */
+function turnedRow(sizes: ReadonlySet<number>): number | null {
+  const [size = 0] = sizes;
+  return sizes.size === 1 && size > 0 && size % 64 === 0 ? size & -size : null;
 }

@@ -110,6 +110,28 @@ export function experts(
   return at.op("experts and shared", "in-place", [width, rows], [routed, shared]);
 }
 
+/** A dense block and routed experts read the same sum, each through norms of its own; so does the router (gemma 4). */
+export function denseAndExperts(
+  at: LayerContext,
+  width: number,
+  block: MoeFeedForward,
+  sum: GraphNode,
+  rows: number,
+  traits: ExpertTraits,
+): GraphNode {
+  const extents = [width, rows];
+  at.graph.phase = "feed-forward";
+  const alone = { kind: "dense", width: block.sharedWidth, gated: true, fusedGateUp: false } as const;
+  const beside = dense(at, width, alone, at.norm("ffn_norm", sum, extents), rows);
+  const first = at.norm("post_ffw_norm_1", beside, extents);
+  const normed = at.norm("pre_ffw_norm_2", sum, extents);
+  const plain = at.op("router norm", "in-place", extents, [sum]);
+  const scaled = at.op("router input scaled", "in-place", extents, [plain]);
+  const routed = at.op("router input", "in-place", extents, [scaled, at.weight("ffn_gate_inp.scale")]);
+  const second = at.norm("post_ffw_norm_2", routedExperts(at, width, block, normed, rows, traits, routed), extents);
+  return at.op("dense and experts", "in-place", extents, [first, second]);
+}
+
 /** Of all tokens where the layer's input is read, and then of those that are asked for. */
 function routerLogits(at: LayerContext, X: number, rows: number, input: GraphNode): GraphNode {
   const [, tokens = rows] = input.extents;

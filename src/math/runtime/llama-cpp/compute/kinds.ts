@@ -9,7 +9,11 @@ export function layerKinds(model: ModelSpec): Int32Array {
   if (before !== undefined) return before;
   const firsts: { readonly layer: LayerSpec; readonly graph: string }[] = [];
   const made = Int32Array.from(model.layers, (layer) => {
-    const graph = JSON.stringify([layer.mixers, layer.feedForward]);
+    // The first may make what the others read; a layer that reads another's cache stores nothing.
+    const images = layer.imageFeatures === true;
+    const parted = images || layer.tensors.some(({ name }) => name.endsWith(".inp_gate.weight"));
+    const first = layer.index === 0 && parted;
+    const graph = JSON.stringify([layer.mixers, layer.feedForward, layer.kvSharedWith === null, images, first]);
     const kind = firsts.findIndex((first) => first.graph === graph && sameTensors(first.layer, layer));
     return kind === -1 ? firsts.push({ layer, graph }) - 1 : kind;
   });

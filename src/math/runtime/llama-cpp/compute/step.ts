@@ -27,6 +27,8 @@ export interface StepInputs {
   /** Matrices whose own scale llama.cpp leaves out. */
   readonly unscaled: readonly string[];
   readonly tokens: GraphNode;
+  /** Once more, for a second embedding. */
+  readonly tokensAgain: GraphNode;
   readonly embeddings: GraphNode;
   readonly positions: GraphNode;
   /** A factor for each token; null: queries have none. */
@@ -43,6 +45,8 @@ export interface StepInputs {
   readonly indexer: IndexerInputs | null;
   /** Of models whose sparse attention chooses blocks. */
   readonly blocks: BlockInputs | null;
+  /** Made early and read by later layers; null where there is none. */
+  readonly carried: CarriedInputs | null;
   readonly mask: (kind: "full" | "window") => GraphNode;
   /** Without a cache: which of the step's tokens see which. */
   readonly tokenMask: (kind: "full" | "window") => GraphNode;
@@ -63,6 +67,14 @@ export interface IndexerInputs {
   readonly chosen: number;
 }
 
+/** They stand for nodes of early parts. */
+export interface CarriedInputs {
+  /** Of the beginning: rows of the second embedding (gemma 4), or the embedding with images' features behind it (qwen 3 VL). */
+  readonly rows: GraphNode;
+  /** Of the first layer: each layer's part of an embedding of its own; null: there are none. */
+  readonly parts: GraphNode | null;
+}
+
 /** A layer while its part is built. */
 export class LayerContext {
   readonly graph: GraphBuilder;
@@ -70,6 +82,8 @@ export class LayerContext {
   readonly inputs: StepInputs;
   readonly layer: LayerSpec;
   readonly kept: GraphView[] = [];
+  /** Each layer's part of the second embedding, in the layer that makes them. */
+  parts: GraphNode | null = null;
   readonly #tensors: ReadonlyMap<string, TensorSpec>;
   readonly #weights = new Map<string, GraphNode>();
   /** A layer norm, which never works in place, or an RMS norm, which may. */

@@ -27,6 +27,10 @@ export interface GraphTraits {
   readonly normFirst: boolean;
   /** Attention's residual is added from the left: its memory is the one taken over. */
   readonly attentionResidualFirst: boolean;
+  /** Gemma 3n and 4: values are normed too, layers may read another's cache, rope factors are for layers without a window. */
+  readonly valuesNormed: boolean;
+  /** A head that is the embedding again is made a second time: on another device alone, always, or never. */
+  readonly tiedHead: "elsewhere" | "always" | "never";
   /** The heads of Q and K are normed after they are turned. */
   readonly normAfterRope: boolean;
   /** The feed-forward's residual is added from the left: its memory is the one taken over. */
@@ -58,6 +62,8 @@ const PLAIN: GraphTraits = {
   positions: 1,
   normFirst: false,
   normAfterRope: false,
+  valuesNormed: false,
+  tiedHead: "elsewhere",
   attentionResidualFirst: false,
   residualFirst: false,
   freePostNorm: false,
@@ -127,6 +133,15 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "ernie4.5-moe": PLAIN,
   "granite-moe": { ...PLAIN, embeddingScaled: true },
   gemma: { ...PLAIN, embeddingScaled: true },
+  gemma4: {
+    ...PLAIN,
+    outputsAt: "norm",
+    embeddingScaled: true,
+    freePostNorm: true,
+    valuesNormed: true,
+    tiedHead: "always",
+    experts: { ...PLAIN.experts, routedBy: "layer" },
+  },
   phi2: { ...PLAIN, layerNorm: true, parallel: true, attentionFirst: true, attentionLeft: true },
   olmo: { ...PLAIN, layerNorm: true },
   olmo2: { ...PLAIN, freePostNorm: true },
@@ -160,7 +175,7 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   apertus: PLAIN,
   "hunyuan-dense": { ...PLAIN, normAfterRope: true },
   plamo: { ...PLAIN, parallel: true, attentionFirst: true },
-  bitnet: PLAIN,
+  bitnet: { ...PLAIN, tiedHead: "never" },
   refact: PLAIN,
   llama4: { ...PLAIN, queryScaled: true, experts: { ...PLAIN.experts, normalised: false, gating: "late" } },
   mimo2: PLAIN,
