@@ -105,8 +105,14 @@ function planOn(input: PlanInput): ComparedRow {
   return {
     result: result.result,
     difference:
-      model === null || result.result.memory.total_bytes === null ? null : RUNTIMES[input.engine].difference(model),
+      model === null || result.result.memory.total_bytes === null
+        ? null
+        : sentence(RUNTIMES[input.engine].difference(model)),
   };
+}
+
+function sentence(text: string): string {
+  return text.endsWith(".") ? text : `${text}.`;
 }
 
 function typedFor({ engine, weights, subject }: PlanInput): ModelSpec | null {

@@ -4,6 +4,7 @@ import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
 import type { Basis, OptionValue, Part } from "../../result.ts";
 import type { EngineLayers, EnginePlan, EngineRefusal, Loading, PartColumns } from "../runtime.ts";
+import { type Again, largestContextAgain, mostSequencesAgain, type OtherLoad } from "./again.ts";
 import { type Beside, withBeside } from "./beside.ts";
 import { type CommandModel, llamaCommand } from "./command.ts";
 import { explainLoad } from "./explain.ts";
@@ -30,6 +31,8 @@ export function optionsOfPlan(plan: EnginePlan): LlamaCppOptions | null {
 
 /** What a program built over llama.cpp does otherwise than llama.cpp's own command line. */
 export interface Front {
+  /** The plan of another load, where the program chooses its options by it; left out: they stay as they are. */
+  readonly again?: (load: OtherLoad) => EnginePlan | EngineRefusal;
   /** Whether it leaves the layout to --fit; otherwise whole layers are offloaded as they fit. */
   readonly fits: boolean;
   /** Whether it reads the types that only ik_llama.cpp has. */
@@ -91,6 +94,7 @@ export function planLlamaCpp(
     left = spare(prepared, load);
   }
   const { low, high } = loadRange(prepared, load);
+  const again = front?.again === undefined ? null : inPlace(front.again, options);
   let layers: EngineLayers | null = null;
   const plan: EnginePlan = {
     status: "planned",
@@ -110,14 +114,16 @@ export function planLlamaCpp(
     outside: [...prepared.outside, ...besideCaches(prepared, load)],
     warnings: [...resolution.warnings, ...(front?.warnings ?? []), ...olderWarnings(model, rules)],
     limits: () => ({
-      maxContext: largestContext(prepared),
-      maxSequences: mostSequences(prepared),
+      maxContext: again === null ? largestContext(prepared) : largestContextAgain(model.contextTrained, again),
+      maxSequences: again === null ? mostSequences(prepared) : mostSequencesAgain(again),
       // Left to us, the plan has as many as fit already.
       gpuLayers: resolution.autoGpuLayers ? options.gpuLayers : mostGpuLayers(model, options, machine, ready),
       cpuMoeLayers: fewestHostExperts(prepared, ready),
       tensorSplit: wholeSplit(prepared, ready),
     }),
     at: (context) => {
+      const chosen = again?.({ context });
+      if (chosen?.status === "planned") return { parts: chosen.parts, total: chosen.total };
       const there = totals(prepared, context, options.sequences);
       return { parts: partColumns(prepared, there), total: there.total };
     },
@@ -131,6 +137,11 @@ export function planLlamaCpp(
   };
   resolved.set(plan, options);
   return plan;
+}
+
+/** Layers stay where they are; experts that --fit left in system memory are placed anew, since no option of a front says where. */
+function inPlace(again: NonNullable<Front["again"]>, { gpuLayers, overrideTensor }: LlamaCppOptions): Again {
+  return (load) => again({ ...load, gpuLayers: overrideTensor.length === 0 ? gpuLayers : null });
 }
 
 const besides = new WeakMap<PlanExtras, WeakMap<Prepared["known"], readonly Beside[]>>();

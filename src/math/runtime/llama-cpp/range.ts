@@ -36,7 +36,8 @@ export function loadRange(prepared: Prepared, load: Totals): { readonly low: num
   for (let i = 0; i < prepared.slots.length; i++) {
     const compute = load.buffers[i] ?? 0;
     const off = older ? (i === hostSlot ? OLDER_BUILDS.host : device) : ALIKE;
-    const least = off.low * (i === hostSlot ? range.low.host : (range.low.devices[i] ?? compute));
+    // A layout without what is open can be larger for a moment than the one with it.
+    const least = off.low * Math.min(compute, i === hostSlot ? range.low.host : (range.low.devices[i] ?? compute));
     const most = off.high * (i === hostSlot ? range.high.host : (range.high.devices[i] ?? compute));
     const fixed = (load.total[i] ?? 0) - compute;
     const weights = (prepared.weights[i] ?? 0) * weightsBand;

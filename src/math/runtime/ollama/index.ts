@@ -41,8 +41,9 @@ function planOllama(
   model: ModelSpec,
   asked: PlanOptions,
   machine: Machine,
-  { extras = NO_EXTRAS }: Loading = { version: null },
+  loading: Loading = { version: null },
 ): EnginePlan | EngineRefusal {
+  const { extras = NO_EXTRAS } = loading;
   const refused = refuse(asked);
   if (refused !== null) return refused;
   const trained = model.contextTrained ?? Number.POSITIVE_INFINITY;
@@ -65,6 +66,7 @@ function planOllama(
     {
       fits: true,
       warnings,
+      again: (load) => planOllama(model, { ...asked, context, sequences, ...load }, machine, loading),
       command: (options, source, weights) => ollamaCommand(options, { asked, extras }, source, weights),
     },
   );
