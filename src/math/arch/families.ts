@@ -81,5 +81,6 @@ export const FAMILIES = [
   "exaone-moe", // k-exaone
   "step3.5",
   "minimax-01", // lightning attention
+  "qwen3-vl-moe",
 ] as const;
 export type FamilyId = (typeof FAMILIES)[number];

@@ -74,6 +74,7 @@ import { qwen3 } from "./qwen3.ts";
 import { qwen3Moe } from "./qwen3-moe.ts";
 import { qwen3Next } from "./qwen3-next.ts";
 import { qwen3Vl } from "./qwen3-vl.ts";
+import { qwen3VlMoe } from "./qwen3-vl-moe.ts";
 import { qwen35 } from "./qwen35.ts";
 import { refact } from "./refact.ts";
 import { seedOss } from "./seed-oss.ts";
@@ -167,6 +168,7 @@ export const ARCHITECTURES = {
   "exaone-moe": exaoneMoe,
   "step3.5": step35,
   "minimax-01": minimax01,
+  "qwen3-vl-moe": qwen3VlMoe,
 } as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);

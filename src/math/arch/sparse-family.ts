@@ -45,6 +45,12 @@ export interface SparseDefinition {
   /** A layer's tensors beside the ordinary ones; one of the same name stands in its place. */
   readonly more?: (geometry: StandardDecoder, layer: LayerSpec) => readonly TensorSpec[];
   readonly outside?: (geometry: StandardDecoder) => readonly TensorSpec[];
+  /** How many of the first layers get an image's features. */
+  readonly imageLayers?: (fields: Fields, from: "config" | "gguf") => number;
+}
+
+interface Sparse extends StandardDecoder {
+  readonly imageLayers: number;
 }
 
 export function defineSparse(definition: SparseDefinition): ArchFamily {
@@ -52,15 +58,16 @@ export function defineSparse(definition: SparseDefinition): ArchFamily {
   const plain: LayerTraits = { ...PLAIN_LAYER, ...definition.traits };
   const shape: StandardShape = mixer === undefined ? { norms } : { norms, mixer };
 
-  function build(geometry: StandardDecoder, index: number): LayerSpec {
-    const layer = standardLayer(geometry, shape, index);
+  function build(geometry: Sparse, index: number): LayerSpec {
+    const plainLayer = standardLayer(geometry, shape, index);
+    const layer = index < geometry.imageLayers ? { ...plainLayer, imageFeatures: true as const } : plainLayer;
     const more = definition.more?.(geometry, layer) ?? [];
     if (more.length === 0) return layer;
     const names = new Set(more.map(({ name }) => name));
     return { ...layer, tensors: [...layer.tensors.filter(({ name }) => !names.has(name)), ...more] };
   }
 
-  return defineFamily<StandardDecoder>({
+  return defineFamily<Sparse>({
     id,
     modelTypes: definition.modelTypes,
     ggufArchitectures: [architecture],
@@ -73,6 +80,7 @@ export function defineSparse(definition: SparseDefinition): ArchFamily {
         feedForward: definition.experts(fields, decoder),
         traits: { ...plain, ...definition.configTraits?.(fields) },
         head: definition.configHead?.(fields) ?? PLAIN_HEAD,
+        imageLayers: definition.imageLayers?.(fields, "config") ?? 0,
       };
     },
     readGguf: (fields, header) => {
@@ -88,6 +96,7 @@ export function defineSparse(definition: SparseDefinition): ArchFamily {
         feedForward,
         traits: { ...traits, qkNorm },
         head: headFromGguf(header),
+        imageLayers: definition.imageLayers?.(fields, "gguf") ?? 0,
       };
     },
     build: (geometry) => ({

@@ -186,4 +186,5 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "exaone-moe": PLAIN,
   "step3.5": { ...PLAIN, outputsAt: "end" },
   "minimax-01": { ...PLAIN, normedResidual: true },
+  "qwen3-vl-moe": { ...PLAIN, positions: 4 },
 };
