@@ -19,6 +19,11 @@ export const FAMILIES = [
   "mamba", // mamba 1 and falcon-mamba
   "jamba", // mamba 1 and attention, experts in every second layer
   "bert", // bert, roberta, nomic-bert, jina-bert: encoders
+  "kimi-linear", // kimi delta attention and latent attention, MoE
+  "rwkv6",
+  "rwkv6-qwen2", // qwerky
+  "rwkv7",
+  "arwkv7",
   "lfm2", // short convolutions and attention, dense and MoE
   "plamo2", // mamba 2 and attention
   "granite-hybrid", // granite 4, bamba: mamba 2 and attention

@@ -7,6 +7,9 @@ import { baichuan } from "./baichuan.ts";
 import { bailingMoe } from "./bailing-moe.ts";
 import { bailingMoe2 } from "./bailing-moe2.ts";
 import { bert } from "./bert.ts";
+import { kimiLinear } from "./kimi-linear.ts";
+import { rwkv6, rwkv6Qwen2 } from "./rwkv6.ts";
+import { arwkv7, rwkv7 } from "./rwkv7.ts";
 import { bitnet } from "./bitnet.ts";
 import { bloom } from "./bloom.ts";
 import { chatglm } from "./chatglm.ts";
@@ -107,6 +110,11 @@ export const ARCHITECTURES = {
   jamba,
   "nemotron-h": nemotronH,
   "granite-hybrid": graniteHybrid,
+  "kimi-linear": kimiLinear,
+  rwkv6,
+  "rwkv6-qwen2": rwkv6Qwen2,
+  rwkv7,
+  arwkv7,
   bert,
   lfm2,
   plamo2,

@@ -17,6 +17,8 @@ import { latentAttention } from "./latent-attention.ts";
 import { decayInputs } from "./lightning.ts";
 import { type Part, partOf } from "./part.ts";
 import { recurrent } from "./recurrent.ts";
+import { rwkvLayer } from "./rwkv.ts";
+import { firstValues } from "./rwkv7.ts";
 import {
   carriedInputs,
   firstParts,
@@ -345,6 +347,16 @@ const sharedNormLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) =>
   return at.op("layer out", "in-place", [E, rows], [feedForward(at, E, normed, rows, traits), sum]);
 };
 
+/** A dense block alone, or nothing (nemotron-nas). */
+const withoutAttentionLayer: LayerBuilder = (at, E, input, traits, last) => {
+  const { step } = at;
+  if (at.layer.feedForward.kind === "none") return last ? pick(at, E, input, step.outputs) : rootOf(input);
+  const rows = last ? step.outputs : step.tokens;
+  const sum = last ? pick(at, E, input, rows) : rootOf(input);
+  const out = feedForward(at, E, at.norm("ffn_norm", sum, [E, rows]), rows, traits);
+  return at.op("layer out", "in-place", [E, rows], [out, sum]);
+};
+
 /** No norm before attention and none before the dense block: both are normed on their way out (olmo 2, exaone 4). */
 const normedAfterLayer: LayerBuilder = (at, E, input, traits, last, twoCaches) => {
   const { step } = at;
@@ -379,8 +391,12 @@ function layerBuilder(
   { parallel, layerNorm }: GraphTraits,
 ): LayerBuilder {
   if (mixers.some((mixer) => "cached" in mixer && !mixer.cached)) return onItsOwn(encoderLayer);
+  if (mixers.some((mixer) => mixer.kind === "state" && mixer.algorithm.startsWith("rwkv"))) return onItsOwn(rwkvLayer);
   if (parallel) return parallelLayer;
   if (feedForward.kind === "dense" && feedForward.besideAttention === true) return besideLayer;
+  if (mixers.length === 0 && !tensors.some(({ name }) => name === `blk.${index}.attn_norm.weight`)) {
+    return withoutAttentionLayer;
+  }
   const has = (name: string): boolean => tensors.some((tensor) => tensor.name === `blk.${index}.${name}.weight`);
   if (has("post_ffw_norm") && !has("attn_norm")) return normedAfterLayer;
   const onlyNorm = layerNorm && has("attn_norm") && !has("ffn_norm");
@@ -466,7 +482,7 @@ function stepInputs(graph: GraphBuilder, model: ModelSpec, step: Step): StepInpu
     indexer: indexerInputs(graph, model, T),
     decay: decayInputs(graph, model, step),
     blocks: blockInputs(graph, model, step),
-    carried: carriedInputs(graph, model, step),
+    carried: carriedInputs(graph, model, step) ?? firstValues(graph, model, step),
     mask: both((kind) => graph.input("mask", step.flashAttention ? 2 : 4, [kind, T])),
     tokenMask: both(() => graph.input("mask", step.flashAttention ? 2 : 4, [T, T])),
     keyRows: both(() => graph.input("key rows", 8, [T])),

@@ -66,11 +66,15 @@ export function latentAttention(at: LayerContext, mixer: LatentMixer, input: Gra
   const width = heads * (nopeDim + ropeDim);
   const q = graph.view(small === null ? at.matmul("attn_q", width, input) : at.matmul("attn_q_b", width, small));
   const absorbed = at.matmul("attn_k_b", kvLoraRank, q, [step.tokens, heads]);
-  const turned = at.op("query rope", "rope", [ropeDim, heads, step.tokens], [q, inputs.positions]);
+  const turn = (name: string, count: number, from: GraphView): Source =>
+    mixer.unturned === true
+      ? graph.view(from)
+      : at.op(name, "rope", [ropeDim, count, step.tokens], [from, inputs.positions]);
+  const turned = turn("query rope", heads, q);
   const query = at.op("query", "op", [row, heads, step.tokens], [graph.view(absorbed), turned]);
 
   const packed = graph.view(at.matmul("attn_kv_a_mqa", row, input));
-  const keyTurned = at.op("key rope", "rope", [ropeDim, 1, step.tokens], [packed, inputs.positions]);
+  const keyTurned = turn("key rope", 1, packed);
   const latent = graph.view(at.norm("attn_kv_a_norm", packed, [kvLoraRank, step.tokens]));
   const key = at.op("key", "op", [row, 1, step.tokens], [latent, keyTurned]);
 

@@ -1,6 +1,7 @@
 /** Which builder makes a recurrent mixer's graph. */
 import type { StateMixer } from "../../../model.ts";
 import type { GraphNode, Source } from "./graph.ts";
+import { kimiDelta } from "./kda.ts";
 import { lightning } from "./lightning.ts";
 import { mamba1 } from "./mamba1.ts";
 import { projectedMamba2 } from "./mamba2-projected.ts";
@@ -29,6 +30,8 @@ export function recurrent(
       if (traits.normFirst) at.graph.expand(norm);
       return gatedDelta(at, mixer, width, norm, { repeated: traits.deltaRepeated });
     }
+    case "kda":
+      return kimiDelta(at, mixer, width, makeNorm());
     case "lightning":
       return lightning(at, mixer, width, makeNorm());
     default:

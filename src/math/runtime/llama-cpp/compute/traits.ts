@@ -102,6 +102,11 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "falcon-h1": { ...PLAIN, outputsAt: "sum" },
   mamba2: PLAIN,
   mamba: PLAIN,
+  "kimi-linear": { ...PLAIN, normFirst: true, unscaled: ["ssm_beta", ...EXPERT_MATRICES, ...SHARED_MATRICES] },
+  rwkv6: { ...PLAIN, layerNorm: true },
+  "rwkv6-qwen2": PLAIN,
+  rwkv7: { ...PLAIN, layerNorm: true },
+  arwkv7: PLAIN,
   bert: {
     ...PLAIN,
     layerNorm: true,
