@@ -1,21 +1,34 @@
 /** Lists of module names, as configs write them, each with its tool's own idea of a match. */
 
+import { UnknownQuantization } from "./quantization.ts";
+
 export type ModuleMatch = (names: readonly string[]) => boolean;
 
 const NONE: ModuleMatch = () => false;
 
-/** Patterns come from outside: longer ones are no names, and more of them are no list. */
+/** Lists come from outside: what is longer, or may take for ever, is said to be unknown and not left out. */
 const LONGEST_PATTERN = 300;
+const MOST_EXPRESSIONS = 300;
+const MOST_REPEATS = 5;
+const LIST = "quantization_config's list of modules";
 
-/** From the name's start; null for what is no expression, or none that such lists have. */
-function compiled(source: string): RegExp | null {
-  // Dots, stars, alternatives, digits. What is nested may take for ever.
-  if (source.length > LONGEST_PATTERN || /[+*}?]\)?[+*{]|\([^()]*\(/.test(source)) return null;
+/** From the name's start. @throws {UnknownQuantization} */
+function compiled(source: string): RegExp {
+  const repeats = source.match(/[*+]|\{\d/g)?.length ?? 0;
+  // A repeated group, or one repetition upon another, may take exponentially long.
+  if (source.length > LONGEST_PATTERN || repeats > MOST_REPEATS || /\)[*+{]|[*+][*+{]|\\[1-9]/.test(source)) {
+    throw new UnknownQuantization(LIST, source);
+  }
   try {
     return new RegExp(`^(?:${source})`);
-  } catch {
-    return null;
+  } catch (cause) {
+    throw new UnknownQuantization(LIST, source, { cause });
   }
+}
+
+function allCompiled(sources: readonly string[]): readonly RegExp[] {
+  if (sources.length > MOST_EXPRESSIONS) throw new UnknownQuantization(LIST, sources.length);
+  return sources.map(compiled);
 }
 
 function prefixes(name: string): readonly string[] {
@@ -36,7 +49,7 @@ function suffixes(name: string): readonly string[] {
 export function byModule(list: readonly string[]): ModuleMatch {
   if (list.length === 0) return NONE;
   const plain = new Set(list);
-  const patterns = list.filter((entry) => /[*\\[(|+]/.test(entry)).flatMap((entry) => compiled(entry) ?? []);
+  const patterns = allCompiled(list.filter((entry) => /[*\\[(|+]/.test(entry)));
   return (names) =>
     names.some(
       (name) =>
@@ -51,7 +64,7 @@ export function byModule(list: readonly string[]): ModuleMatch {
 export function byNameOrExpression(list: readonly string[]): ModuleMatch {
   if (list.length === 0) return NONE;
   const plain = new Set(list);
-  const patterns = list.filter((entry) => entry.startsWith("re:")).flatMap((entry) => compiled(entry.slice(3)) ?? []);
+  const patterns = allCompiled(list.filter((entry) => entry.startsWith("re:")).map((entry) => entry.slice(3)));
   return (names) => names.some((name) => plain.has(name) || patterns.some((pattern) => pattern.test(name)));
 }
 

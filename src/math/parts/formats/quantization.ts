@@ -29,9 +29,9 @@ export type Block = Readonly<Record<string, unknown>>;
 /** Thrown inside, and caught by readQuantization: what no rule knows. */
 export class UnknownQuantization extends Error {
   readonly field: string;
-  constructor(field: string, value: unknown) {
+  constructor(field: string, value: unknown, options?: ErrorOptions) {
     const shown = typeof value === "string" ? quote(value, 60) : (JSON.stringify(value) ?? "nothing").slice(0, 60);
-    super(`${field} is ${shown}, of which hwLedger does not know what it takes`);
+    super(`${field} is ${shown}, of which hwLedger does not know what it takes`, options);
     this.field = field;
   }
 }

@@ -21,6 +21,8 @@ export interface Scheme {
   readonly bits: number;
   /** A row of another length stays as it was; 1 = any row. */
   readonly rowMultiple: number;
+  /** Inputs and outputs are filled up to a multiple; nothing said: as they are. */
+  readonly tile?: number;
   readonly sides: readonly (Side | FlatSide)[];
   /** Bytes for each matrix, whatever its size. */
   readonly fixedBytes: number;
@@ -49,11 +51,14 @@ export function matricesOf({ name, shape }: TensorSpec): Matrices {
  *   copies · (⌈in · out · bits / 8⌉ + Σ sides ⌈entries · bits / 8⌉ + fixed),   entries = ⌈in / perIn⌉ · ⌈out / perOut⌉
  * null: the rows do not fit, and the tool leaves the matrix as it is.
  */
-export function schemeBytes(scheme: Scheme, { inSize, outSize, copies }: Matrices): number | null {
-  if (inSize % scheme.rowMultiple !== 0) return null;
+export function schemeBytes(scheme: Scheme, matrices: Matrices): number | null {
+  if (matrices.inSize % scheme.rowMultiple !== 0) return null;
+  const { tile = 1 } = scheme;
+  const inSize = tile * Math.ceil(matrices.inSize / tile);
+  const outSize = tile * Math.ceil(matrices.outSize / tile);
   let bytes = Math.ceil((inSize * outSize * scheme.bits) / 8) + scheme.fixedBytes;
   for (const side of scheme.sides) bytes += Math.ceil((entriesOf(side, inSize, outSize) * side.bits) / 8);
-  return copies * bytes;
+  return matrices.copies * bytes;
 }
 
 function entriesOf(side: Side | FlatSide, inSize: number, outSize: number): number {

@@ -116,13 +116,14 @@ export const MLX_MODES = {
 } as const satisfies Record<string, Scheme>;
 
 /**
- * EXL3: bits for a weight, and a sign vector in 16 bits for inputs and for outputs.
- * @source exllamav3 modules/quant/exl3.py@0c647502ed75b11b43577b86bd7e905a6a02cf11: trellis [in/16, out/16, 16*bits] of 16 bits, suh [in], svh [out]
+ * EXL3: bits for a weight, and a sign vector in 16 bits for inputs and for outputs, both filled up to 128.
+ * @source exllamav3 modules/quant/exl3.py@0c647502ed75b11b43577b86bd7e905a6a02cf11: trellis [in/16, out/16, 16*bits] of 16 bits, suh [in], svh [out]; modules/linear.py pad_to
  */
 export function exl3(bits: number): Scheme {
   return {
     bits,
-    rowMultiple: 128,
+    rowMultiple: 1,
+    tile: 128,
     sides: [
       { bits: 16, perIn: 1, perOut: 0 },
       { bits: 16, perIn: 0, perOut: 1 },

@@ -126,6 +126,10 @@ describe("what a tool leaves as it is", () => {
     expect(bytesOf("isq-q5k", head)).toBe(4_456_448);
   });
 
+  test("sides that EXL3 fills up: 2880 to 2944, 100 to 128", () => {
+    expect(bytesOf("exl3-4bpw", { shape: [2880, 100] })).toBe((2944 * 128) / 2 + 2 * (2944 + 128) + 4);
+  });
+
   test("rows that no block fits", () => {
     // 896 is no multiple of 256: Q4_1, 20 bytes for 32; 100 is none of 32 either, and is kept in 32 bits
     expect(bytesOf("isq-q4k", { shape: [896, 1024] })).toBe((896 * 1024 * 20) / 32);
