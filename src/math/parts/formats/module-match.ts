@@ -16,13 +16,17 @@ const LIST = "quantization_config's list of modules";
 function compiled(source: string): RegExp {
   const repeats = source.match(/[*+]|\{\d/g)?.length ?? 0;
   // A repeated group, or one repetition upon another, may take exponentially long.
-  if (source.length > LONGEST_PATTERN || repeats > MOST_REPEATS || /\)[*+{]|[*+][*+{]|\\[1-9]/.test(source)) {
-    throw new UnknownQuantization(LIST, source);
-  }
+  const endless = repeats > MOST_REPEATS || /\)[*+{]|[*+][*+{]|\\[1-9]/.test(source);
+  const pattern = endless || source.length > LONGEST_PATTERN ? null : expression(`^(?:${source})`);
+  if (pattern === null) throw new UnknownQuantization(LIST, source);
+  return pattern;
+}
+
+function expression(source: string): RegExp | null {
   try {
-    return new RegExp(`^(?:${source})`);
-  } catch (cause) {
-    throw new UnknownQuantization(LIST, source, { cause });
+    return new RegExp(source);
+  } catch {
+    return null;
   }
 }
 

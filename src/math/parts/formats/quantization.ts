@@ -29,9 +29,9 @@ export type Block = Readonly<Record<string, unknown>>;
 /** Thrown inside, and caught by readQuantization: what no rule knows. */
 export class UnknownQuantization extends Error {
   readonly field: string;
-  constructor(field: string, value: unknown, options?: ErrorOptions) {
+  constructor(field: string, value: unknown) {
     const shown = typeof value === "string" ? quote(value, 60) : (JSON.stringify(value) ?? "nothing").slice(0, 60);
-    super(`${field} is ${shown}, of which hwLedger does not know what it takes`, options);
+    super(`${field} is ${shown}, of which hwLedger does not know what it takes`);
     this.field = field;
   }
 }
