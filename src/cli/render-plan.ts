@@ -186,7 +186,7 @@ function fitLines({ status, limits, options }: PlanResult): string[] {
   return changes.length === 0 ? [] : [`Would fit: ${changes.join(", or ")}`];
 }
 
-function askedLines({ memory, engine }: PlanResult): string[] {
+function askedLines({ memory }: PlanResult): string[] {
   const { asked } = memory;
   if (asked === null) return [];
   const parts = ["weights_bytes", "kv_cache_bytes", "state_bytes", "compute_bytes", "output_bytes"] as const;
@@ -200,7 +200,7 @@ function askedLines({ memory, engine }: PlanResult): string[] {
         : `${formatInteger(Math.abs(theirs - ours))} bytes ${theirs > ours ? "more" : "less"}`;
     return [`  ${PART_NAMES[part].padEnd(width - 4)}  ${formatInteger(theirs).padStart(15)} bytes  ${same}`];
   });
-  return [`${engine.id} ${asked.version} itself says`, ...rows];
+  return [`${asked.engine} ${asked.version} itself says`, ...rows];
 }
 
 const PART_NAMES = {

@@ -1,4 +1,5 @@
 /** One model on every engine: the same question put to each, with weights that engine loads and options it has. */
+import { extrasAsked, NO_EXTRAS } from "./extras.ts";
 import type { ModelSpec } from "./model.ts";
 import { ENGINES, type EngineId, NO_OPTIONS, type PlanOptions } from "./options.ts";
 import { plan } from "./plan.ts";
@@ -23,9 +24,11 @@ export interface CompareOptions {
  * A row for each engine, best first. The weights are those that were asked for where an engine has them, else its own that
  * come nearest to them in size: an engine that has no Q4_K_M is compared at about as many bits. Options that an engine
  * does not have are left out for it, and its row says so. Where a machine has several accelerators and nothing is said
- * of sharing, the better of one and all of them is taken.
+ * of sharing, the better of one and all of them is taken. Lengths that nobody said are the same for all, whatever an
+ * engine's own defaults are.
  */
-export function compareEngines(input: PlanInput, options: CompareOptions = {}): readonly ComparedRow[] {
+export function compareEngines(asked: PlanInput, options: CompareOptions = {}): readonly ComparedRow[] {
+  const input = { ...asked, options: withLengths(asked) };
   const { spec } = input.subject;
   const bytes = spec.status === "ok" ? wantedBytes(spec.spec, input) : null;
   const rows = (options.engines ?? ENGINES).flatMap((engine) => {
@@ -33,6 +36,18 @@ export function compareEngines(input: PlanInput, options: CompareOptions = {}): 
     return names.map((weights) => planOn({ ...input, engine, engineVersion: versionFor(engine, input), weights }));
   });
   return rankRows(rows);
+}
+
+/** As long as most engines' plans are when nothing is said. */
+const DEFAULT_CONTEXT = 8192;
+
+function withLengths({ options, subject }: PlanInput): PlanOptions {
+  const trained = subject.spec.status === "ok" ? subject.spec.spec.contextTrained : null;
+  return {
+    ...options,
+    context: options.context ?? Math.min(DEFAULT_CONTEXT, trained ?? DEFAULT_CONTEXT),
+    sequences: options.sequences ?? 1,
+  };
 }
 
 /** Best first: what fits, what fits tightly, what does not fit, what is not known; of these the longest context, then the least memory. */
@@ -136,10 +151,18 @@ const KEPT: readonly ((asked: PlanOptions) => PlanOptions)[] = [
   ({ context, sequences, reserveBytes }) => ({ ...NO_OPTIONS, context, sequences, reserveBytes }),
 ];
 
+/** With what is loaded beside the model only where the engine can be planned with it. */
+function attempts(input: PlanInput): readonly PlanInput[] {
+  const { extras: can = [] } = RUNTIMES[input.engine] as Runtime;
+  const tries = KEPT.map((keep) => ({ ...input, options: keep(input.options) }));
+  if (extrasAsked(input.extras ?? NO_EXTRAS).every((kind) => can.includes(kind))) return tries;
+  return [input, ...tries.map((attempt) => ({ ...attempt, extras: NO_EXTRAS }))];
+}
+
 function planWithout(input: PlanInput): PlanResult {
   let refusal: PlanResult | null = null;
-  for (const keep of KEPT) {
-    const result = plan({ ...input, options: keep(input.options) });
+  for (const attempt of attempts(input)) {
+    const result = plan(attempt);
     if (result.status !== "error") return refusal === null ? result : saying(result, refusal);
     refusal ??= result;
   }

@@ -5,6 +5,7 @@ import { ENGINES, NO_OPTIONS } from "../../src/math/options.ts";
 import { plan } from "../../src/math/plan.ts";
 import type { PlanInput } from "../../src/math/plan-input.ts";
 import type { PlanResult } from "../../src/math/result.ts";
+import { RUNTIMES } from "../../src/math/runtime/index.ts";
 import { CONFIGS, device, machineOf } from "./runtime/llama-cpp/models.ts";
 
 function inputOf(change: Partial<PlanInput> = {}): PlanInput {
@@ -48,6 +49,23 @@ describe("comparing engines", () => {
     // 4 bits and scales: within a fifth of Q4_K_M's 4.9 bits a weight.
     expect((vllm?.memory.weights_bytes ?? 0) / bytes).toBeGreaterThan(0.8);
     expect((vllm?.memory.weights_bytes ?? 0) / bytes).toBeLessThan(1.2);
+  });
+
+  test("lengths that nobody said are the same for all, whatever their own defaults", () => {
+    const unsaid = compareEngines(inputOf({ options: NO_OPTIONS }), { engines: ["llama.cpp", "ollama", "lmstudio"] });
+    for (const { result } of unsaid) expect(result.options).toMatchObject({ context: 8192, sequences: 1 });
+  });
+
+  test("who cannot be planned with a draft model is planned without, and says so", () => {
+    const base = specFromConfig(CONFIGS["llama-3-8b"]);
+    const typed = base.status === "ok" ? RUNTIMES["llama.cpp"].typeWeights(base.spec, "Q4_0", { choices: [] }) : null;
+    if (typed?.status !== "ok") throw new Error("not typed");
+    const extras = { draft: { name: "d.gguf", model: typed.spec }, projector: null, adapters: [] };
+    const drafted = compareEngines(inputOf({ extras }), { engines: ["llama.cpp", "node-llama-cpp"] });
+    const without = rowOf(compareEngines(inputOf(), { engines: ["llama.cpp"] }), "llama.cpp")?.memory.total_bytes ?? 0;
+    expect(rowOf(drafted, "llama.cpp")?.memory.total_bytes).toBeGreaterThan(without);
+    expect(rowOf(drafted, "node-llama-cpp")?.warnings.join()).toContain("with --draft");
+    expect(rowOf(drafted, "node-llama-cpp")?.memory.total_bytes).toBeGreaterThan(0);
   });
 
   test("who has memory numbers says what it does otherwise", () => {
