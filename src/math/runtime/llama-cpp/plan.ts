@@ -3,9 +3,10 @@ import type { Machine } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
 import type { Basis, OptionValue, Part } from "../../result.ts";
+import { type Again, largestContextAgain, mostSequencesAgain, type OtherLoad } from "../again.ts";
 import type { EngineLayers, EnginePlan, EngineRefusal, Loading, PartColumns } from "../runtime.ts";
-import { type Again, largestContextAgain, mostSequencesAgain, type OtherLoad } from "./again.ts";
 import { type Beside, withBeside } from "./beside.ts";
+import { CELL_PADDING, MAX_SEQUENCES } from "./caches.ts";
 import { type CommandModel, llamaCommand } from "./command.ts";
 import { explainLoad } from "./explain.ts";
 import { DRAFT_TOKENS } from "./extras/draft.ts";
@@ -32,7 +33,7 @@ export function optionsOfPlan(plan: EnginePlan): LlamaCppOptions | null {
 /** What a program built over llama.cpp does otherwise than llama.cpp's own command line. */
 export interface Front {
   /** The plan of another load, where the program chooses its options by it; left out: they stay as they are. */
-  readonly again?: (load: OtherLoad) => EnginePlan | EngineRefusal;
+  readonly again?: (load: OtherLoad & Pick<PlanOptions, "gpuLayers">) => EnginePlan | EngineRefusal;
   /** Whether it leaves the layout to --fit; otherwise whole layers are offloaded as they fit. */
   readonly fits: boolean;
   /** Whether it reads the types that only ik_llama.cpp has. */
@@ -114,8 +115,9 @@ export function planLlamaCpp(
     outside: [...prepared.outside, ...besideCaches(prepared, load)],
     warnings: [...resolution.warnings, ...(front?.warnings ?? []), ...olderWarnings(model, rules)],
     limits: () => ({
-      maxContext: again === null ? largestContext(prepared) : largestContextAgain(model.contextTrained, again),
-      maxSequences: again === null ? mostSequences(prepared) : mostSequencesAgain(again),
+      maxContext:
+        again === null ? largestContext(prepared) : largestContextAgain(model.contextTrained, CELL_PADDING, again),
+      maxSequences: again === null ? mostSequences(prepared) : mostSequencesAgain(MAX_SEQUENCES, again),
       // Left to us, the plan has as many as fit already.
       gpuLayers: resolution.autoGpuLayers ? options.gpuLayers : mostGpuLayers(model, options, machine, ready),
       cpuMoeLayers: fewestHostExperts(prepared, ready),

@@ -2,6 +2,7 @@ import type { Machine } from "../../machine.ts";
 import type { LayerSpec, ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
 import type { OptionValue } from "../../result.ts";
+import { type Again, largestContextAgain, mostSequencesAgain } from "../again.ts";
 import { type LayerLoad, layOut } from "../by-layer.ts";
 import { OVERHEAD } from "../llama-cpp/allocation.ts";
 import type { EnginePlan, EngineRefusal, Runtime } from "../runtime.ts";
@@ -48,14 +49,32 @@ export const MISTRAL_RS: Runtime = {
 function planMistral(model: ModelSpec, asked: PlanOptions, machine: Machine): EnginePlan | EngineRefusal {
   const resolution = resolveMistral(model, asked, machine);
   if (resolution.status === "refused") return resolution;
+  const { gpuLayers, tensorParallel } = resolution.options;
+  const plan = mapped(model, asked, machine);
+  if (plan.status === "refused" || gpuLayers !== null || tensorParallel > 1 || machine.accelerators.length === 0)
+    return plan;
+  // The device map is made anew for each load: what does not fit one GPU goes on to the next.
+  const again: Again = (load) => mapped(model, { ...asked, ...load }, machine);
+  const over = !machine.unified && machine.accelerators.some((_, i) => (plan.spare[i] ?? 0) < 0);
+  return {
+    ...plan,
+    warnings: over ? [...plan.warnings, OVERFULL] : plan.warnings,
+    limits: () => ({
+      ...plan.limits(),
+      maxContext: largestContextAgain(model.contextTrained, BLOCK_TOKENS, again),
+      maxSequences: mostSequencesAgain(MOST_SEQUENCES, again),
+    }),
+  };
+}
+
+/** As the options and mistral.rs's own device map lay it out. */
+function mapped(model: ModelSpec, asked: PlanOptions, machine: Machine): EnginePlan | EngineRefusal {
+  const resolution = resolveMistral(model, asked, machine);
+  if (resolution.status === "refused") return resolution;
   const placed = place(model, resolution.options, machine);
   if (placed.status === "refused") return placed;
   const warnings = [...resolution.warnings, ...placed.warnings];
-  const plan = write(model, machine, placed, warnings, () => mostGpuLayers(model, asked, machine));
-  const over = machine.accelerators.some((_, i) => (plan.spare[i] ?? 0) < 0);
-  if (!over || machine.unified || resolution.options.gpuLayers !== null || resolution.options.tensorParallel > 1)
-    return plan;
-  return { ...plan, warnings: [...warnings, OVERFULL] };
+  return write(model, machine, placed, warnings, () => mostGpuLayers(model, asked, machine));
 }
 
 const OVERFULL =
