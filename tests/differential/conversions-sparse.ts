@@ -26,6 +26,11 @@ const DEEPSEEK: Conversion = {
   write: (c) => ({ ...deepseekExperts(c), "rope.dimension_count": headDim(c), expert_weights_scale: 1 }),
 };
 
+/** The config's `qk_rope_head_dim` is 0, and the graph turns whole heads. */
+const DEEPSEEK_OCR: Conversion = {
+  write: (c) => ({ ...deepseekExperts(c), "rope.dimension_count": numberIn(c, "qk_rope_head_dim") }),
+};
+
 const PHIMOE: Conversion = {
   write: (c, base) => ({
     "attention.head_count_kv": numberOf(c, "num_key_value_heads") ?? base["attention.head_count"] ?? null,
@@ -221,6 +226,7 @@ const MINICPM3: Conversion = {
 
 export const SPARSE: Conversions = {
   deepseek: DEEPSEEK,
+  "deepseek2-ocr": DEEPSEEK_OCR,
   olmoe: { write: () => ({}) },
   phimoe: PHIMOE,
   dbrx: DBRX,

@@ -19,7 +19,7 @@ const UNPREFIXED = /^xielu\./;
 export function convertedHeader(architecture: string, published: RawConfig): GgufHeader | null {
   const conversion = CONVERSIONS[architecture];
   if (conversion === undefined) return null;
-  const config = textConfig(published);
+  const config = withText(published);
   const base = baseWritten(config);
   const metadata = new Map<string, MetadataValue>([["general.architecture", architecture]]);
   for (const [key, value] of Object.entries({ ...base, ...conversion.write(config, base) })) {
@@ -30,7 +30,7 @@ export function convertedHeader(architecture: string, published: RawConfig): Ggu
 }
 
 /** The text model's fields before those of a wrapper around it. */
-function textConfig(config: RawConfig): RawConfig {
-  const text = config.text_config;
+function withText(config: RawConfig): RawConfig {
+  const text = config.language_config ?? config.text_config;
   return isObject(text) ? { ...config, ...text } : config;
 }

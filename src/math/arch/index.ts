@@ -7,9 +7,6 @@ import { baichuan } from "./baichuan.ts";
 import { bailingMoe } from "./bailing-moe.ts";
 import { bailingMoe2 } from "./bailing-moe2.ts";
 import { bert } from "./bert.ts";
-import { kimiLinear } from "./kimi-linear.ts";
-import { rwkv6, rwkv6Qwen2 } from "./rwkv6.ts";
-import { arwkv7, rwkv7 } from "./rwkv7.ts";
 import { bitnet } from "./bitnet.ts";
 import { bloom } from "./bloom.ts";
 import { chatglm } from "./chatglm.ts";
@@ -19,6 +16,7 @@ import { commandR } from "./command-r.ts";
 import { dbrx } from "./dbrx.ts";
 import { deepseek } from "./deepseek.ts";
 import { deepseekMoe } from "./deepseek-moe.ts";
+import { deepseekOcr } from "./deepseek-ocr.ts";
 import { dots1 } from "./dots1.ts";
 import { ernie } from "./ernie.ts";
 import { ernieMoe } from "./ernie-moe.ts";
@@ -46,6 +44,7 @@ import { hunyuanDense } from "./hunyuan-dense.ts";
 import { hunyuanMoe } from "./hunyuan-moe.ts";
 import { internlm2 } from "./internlm2.ts";
 import { jamba } from "./jamba.ts";
+import { kimiLinear } from "./kimi-linear.ts";
 import { lfm2 } from "./lfm2.ts";
 import { llama } from "./llama.ts";
 import { llama4 } from "./llama4.ts";
@@ -80,6 +79,8 @@ import { qwen3Vl } from "./qwen3-vl.ts";
 import { qwen3VlMoe } from "./qwen3-vl-moe.ts";
 import { qwen35 } from "./qwen35.ts";
 import { refact } from "./refact.ts";
+import { rwkv6, rwkv6Qwen2 } from "./rwkv6.ts";
+import { arwkv7, rwkv7 } from "./rwkv7.ts";
 import { seedOss } from "./seed-oss.ts";
 import { smallthinker } from "./smallthinker.ts";
 import { smollm3 } from "./smollm3.ts";
@@ -87,6 +88,7 @@ import { stablelm } from "./stablelm.ts";
 import { starcoder } from "./starcoder.ts";
 import { starcoder2 } from "./starcoder2.ts";
 import { step35 } from "./step35.ts";
+import { textConfig } from "./text-config.ts";
 import { xverse } from "./xverse.ts";
 
 export const ARCHITECTURES = {
@@ -177,6 +179,7 @@ export const ARCHITECTURES = {
   "step3.5": step35,
   "minimax-01": minimax01,
   "qwen3-vl-moe": qwen3VlMoe,
+  "deepseek-ocr": deepseekOcr,
 } as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);
@@ -184,12 +187,11 @@ const BY_MODEL_TYPE = new Map(ALL.flatMap((family) => family.modelTypes.map((nam
 const BY_GGUF = new Map(ALL.flatMap((family) => family.ggufArchitectures.map((name) => [name, family] as const)));
 
 /**
- * From a parsed config.json. A multimodal wrapper keeps its text model in `text_config`, whose fields stand before the
- * outer ones; its vision or audio tower is another file for llama.cpp and is not counted.
+ * From a parsed config.json. A multimodal wrapper keeps its text model inside, whose fields stand before the outer ones; its vision or audio tower is another file for llama.cpp and is not counted.
  */
 export function specFromConfig(config: RawConfig): SpecResult {
-  const text = Object.hasOwn(config, "text_config") ? config.text_config : null;
-  if (isRecord(text)) {
+  const text = textConfig(config);
+  if (text !== null) {
     const result = fromModelType({ ...config, ...text });
     if (result.status !== "ok") return result;
     const note = "Only the text model is counted: a vision or audio tower is a file of its own.";
