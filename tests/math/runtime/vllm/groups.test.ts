@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { ModelSpec } from "../../../../src/math/model.ts";
 import { groupBlocks, groupCaches, type Request } from "../../../../src/math/runtime/vllm/groups.ts";
 import { vllmRules } from "../../../../src/math/runtime/vllm/rules.ts";
@@ -94,5 +96,37 @@ describe("pages that are not equally large", () => {
 
   test("are filled up", () => {
     expect(groupCaches(specs, true)).toMatchObject({ status: "ok", layout: { pageBytes: 65_536 } });
+  });
+});
+
+interface RecordedGroups {
+  readonly name: string;
+  readonly context: number;
+  readonly groups: readonly number[];
+  readonly blockBytes: number;
+  readonly blocks: readonly number[];
+}
+
+const recorded = readFileSync(join(import.meta.dir, "../../../fixtures/vllm/groups-0.33.0.jsonl"), "utf8")
+  .trim()
+  .split("\n")
+  .map((line) => JSON.parse(line) as RecordedGroups)
+  .map((row) => [row.name.replace(/^llama-3.1/, "meta-llama-3.1"), row] as const);
+
+describe("vLLM 0.33.0's own planning, run", () => {
+  const sorted = (counts: readonly number[]): number[] => [...counts].sort((a, b) => a - b);
+
+  test.each(recorded)("%s", (name, row) => {
+    const { groups, pageBytes } = layout(configSpec(name), NEW);
+    const request: Request = {
+      context: row.context,
+      tokensUnderWay: 4096,
+      statePages: ({ statePages }) => statePages,
+    };
+    const [first] = groups;
+    const own = first?.specs.reduce((sum, spec) => sum + spec.pageBytes, 0) ?? 0;
+    expect(groups.length === 1 ? own : pageBytes * (first?.specs.length ?? 0)).toBe(row.blockBytes);
+    expect(sorted(groups.map(({ specs }) => specs.length))).toEqual(sorted(row.groups));
+    expect(sorted(groups.map((group) => groupBlocks(group, request)))).toEqual(sorted(row.blocks));
   });
 });
