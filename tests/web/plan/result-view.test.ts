@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { specFromConfig } from "../../../src/math/arch/index.ts";
 import { plan } from "../../../src/math/plan.ts";
 import { changesThatFit } from "../../../src/web/plan/fit-changes.ts";
 import { resultView } from "../../../src/web/plan/result-view.ts";
@@ -56,11 +57,12 @@ describe("the verdict in words", () => {
 
   test("unknown says what it is about, gives the least it takes, and no zero", () => {
     const input = inputFor({ dump: "rwkv6-finch-7b-q4_k_m", device: "rtx-4090" });
-    const scene = sceneOf({ ...input, subject: { ...input.subject, fileBytes: 4_700_000_000 } });
+    const spec = specFromConfig({ model_type: "zed" });
+    const scene = sceneOf({ ...input, subject: { ...input.subject, spec, fileBytes: 4_700_000_000 } });
     expect(verdictKind(scene)).toBe("unk");
     const words = text(resultView(scene, {}));
     expect(words).toContain("Unknown at least 4.4 GiB of 23.5 GiB");
-    expect(words).toContain('"rwkv6"'.replaceAll('"', "&quot;"));
+    expect(words).toContain('"zed"'.replaceAll('"', "&quot;"));
     expect(words).not.toMatch(/\b0 (GiB|MiB)/);
   });
 
