@@ -187,7 +187,8 @@ const BY_MODEL_TYPE = new Map(ALL.flatMap((family) => family.modelTypes.map((nam
 const BY_GGUF = new Map(ALL.flatMap((family) => family.ggufArchitectures.map((name) => [name, family] as const)));
 
 /**
- * From a parsed config.json. A multimodal wrapper keeps its text model inside, whose fields stand before the outer ones; its vision or audio tower is another file for llama.cpp and is not counted.
+ * From a parsed config.json. A multimodal wrapper keeps its text model inside, whose fields stand before the outer ones;
+ * its vision or audio tower is another file for llama.cpp and is not counted.
  */
 export function specFromConfig(config: RawConfig): SpecResult {
   const text = textConfig(config);
