@@ -22,9 +22,6 @@ const MAX_LAYERS = 100_000;
 const MAX_RESERVE = 2 ** 50;
 const MAX_TEXT = 4096;
 
-/** Engines of the contract that this version does not plan for yet. */
-const OTHER_ENGINES: readonly string[] = ["exllamav3"];
-
 export interface RequestExtras {
   /** A model, or "mtp". */
   readonly draft: string | null;
@@ -71,7 +68,7 @@ function hasFloatSum(shares: readonly number[]): boolean {
 /** Field by field as the contract has it; null is the same as left out. */
 export const planRequestSchema = z.strictObject({
   model: text("a model's name or path"),
-  engine: optional(oneOf([...ENGINES, ...OTHER_ENGINES])),
+  engine: optional(oneOf(ENGINES)),
   engine_version: optional(text("a version")),
   device: optional(text("a device")),
   reserve_bytes: optional(integer(0, MAX_RESERVE)),
@@ -126,7 +123,7 @@ type Fields = z.infer<typeof planRequestSchema>;
 export type FieldLabel = (field: string) => string;
 const quoted: FieldLabel = (field) => `"${field}"`;
 
-/** @throws {AppError} usage: what is wrong with which field; unsupported: in the contract, not in this version */
+/** @throws {AppError} usage: what is wrong with which field */
 export function parseRequest(value: unknown, label: FieldLabel = quoted): PlanRequest {
   const result = planRequestSchema.safeParse(value);
   if (!result.success) throw fieldError(result.error.issues[0], value, label);
@@ -134,20 +131,10 @@ export function parseRequest(value: unknown, label: FieldLabel = quoted): PlanRe
 }
 
 function toRequest(fields: Fields, label: FieldLabel): PlanRequest {
-  const engine = ENGINES.find((id) => id === (fields.engine ?? "llama.cpp"));
-  if (engine === undefined) {
-    throw new AppError(
-      "unsupported",
-      `Cannot plan for engine "${fields.engine}": this version plans for ${ENGINES.join(", ")}`,
-      {
-        hint: `leave ${label("engine")} out`,
-      },
-    );
-  }
   const [kvTypeK, kvTypeV] = kvTypes(fields.kv_type ?? null, label);
   return {
     model: fields.model,
-    engine,
+    engine: fields.engine ?? "llama.cpp",
     engineVersion: fields.engine_version ?? null,
     device: fields.device ?? "auto",
     weights: fields.weights ?? null,

@@ -137,6 +137,27 @@ function lacksMistralrs(): string | null {
   return `${found} (pip install --target FOLDER mistralrs==${MISTRALRS_VERSION}, and set HWLEDGER_TEST_MISTRALRS)`;
 }
 
+/** The release whose rules src/math/runtime/exllamav3 has. */
+const EXLLAMAV3_VERSION = "1.4.1";
+
+/** Python with exllamav3's own files in its path: HWLEDGER_TEST_EXLLAMAV3, or where Python has them. Nothing of it is imported. */
+export function exllamaEnvironment(): Record<string, string | undefined> {
+  const folder = process.env.HWLEDGER_TEST_EXLLAMAV3;
+  return folder === undefined || folder === "" ? { ...process.env } : { ...process.env, PYTHONPATH: folder };
+}
+
+let exllamav3: string | null | undefined;
+
+/** Why exllamav3's classes cannot be asked; null: they can. They need neither CUDA nor PyTorch here. */
+function lacksExllama(): string | null {
+  const python = findPython();
+  if (python === null) return requires.python();
+  const program = "import importlib.metadata as m; print(m.version('exllamav3'))";
+  const answer = spawnSync(python, ["-c", program], { encoding: "utf8", timeout: 60_000, env: exllamaEnvironment() });
+  if (answer.status === 0 && answer.stdout.trim() === EXLLAMAV3_VERSION) return null;
+  return `no Python package exllamav3 ${EXLLAMAV3_VERSION} (pip install --no-deps --target FOLDER exllamav3==${EXLLAMAV3_VERSION}, and set HWLEDGER_TEST_EXLLAMAV3)`;
+}
+
 const OS_NAMES: Readonly<Record<string, string>> = { linux: "linux", darwin: "mac", win32: "win" };
 
 /** The package of node-llama-cpp's prebuilt library for this machine, without a GPU except Metal's. */
@@ -167,6 +188,10 @@ export const requires = {
   mistralrs(): string | null {
     if (mistralrs === undefined) mistralrs = lacksMistralrs();
     return mistralrs;
+  },
+  exllamav3(): string | null {
+    if (exllamav3 === undefined) exllamav3 = lacksExllama();
+    return exllamav3;
   },
   /** A program of the PATH, as "tar". */
   program(name: string): string | null {

@@ -10,6 +10,7 @@ export const ENGINE_TABLE: Readonly<Record<EngineId, Engine>> = {
   ollama: { id: "ollama", askPlan },
   "node-llama-cpp": { id: "node-llama-cpp", askPlan },
   "mistral.rs": { id: "mistral.rs", askPlan: null },
+  exllamav3: { id: "exllamav3", askPlan: null },
   mlx: { id: "mlx", askPlan: null },
   vllm: { id: "vllm", askPlan: null },
   sglang: { id: "sglang", askPlan: null },

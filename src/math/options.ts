@@ -8,6 +8,7 @@ export const ENGINES = [
   "ollama",
   "lmstudio",
   "mistral.rs",
+  "exllamav3",
   "mlx",
   "vllm",
   "sglang",

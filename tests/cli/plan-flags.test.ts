@@ -75,7 +75,7 @@ test.each([
   [["m", "--tensor-split", "0,0"], "Cannot plan with --tensor-split [0,0]: at least one number above 0 is wanted", ""],
   [["m", "--override-tensor", "exps"], 'Cannot plan with --override-tensor "exps": REGEX=BUFFER is wanted', "exps=CPU"],
   [["m", "--override-tensor", "(=CPU"], 'Cannot plan with --override-tensor "(=CPU"', "exps=CPU"],
-  [["m", "--engine", "exllamav3"], 'Cannot plan for engine "exllamav3": this version plans for llama.cpp', "--engine"],
+  [["m", "--engine", "tensorrt-llm"], 'Cannot plan with --engine "tensorrt-llm"', "engine"],
   [["m", "--tensor-parallel", "0"], "Cannot plan with --tensor-parallel 0: an integer from 1 to 1024 is wanted", ""],
   [["m", "--memory-utilization", "90"], "Cannot plan with --memory-utilization 90: a number from 0 to 1", "0.9"],
 ] as const)("%p is refused", (args, message, hint) => {

@@ -1,4 +1,5 @@
 import type { EngineId } from "../options.ts";
+import { EXLLAMAV3 } from "./exllamav3/index.ts";
 import { IK_LLAMA_CPP } from "./ik-llama-cpp/index.ts";
 import { LLAMA_CPP } from "./llama-cpp/index.ts";
 import { LM_STUDIO } from "./lmstudio/index.ts";
@@ -20,6 +21,7 @@ export const RUNTIMES = {
   ollama: OLLAMA,
   "node-llama-cpp": NODE_LLAMA_CPP,
   "mistral.rs": MISTRAL_RS,
+  exllamav3: EXLLAMAV3,
   mlx: MLX,
   vllm: VLLM,
   sglang: SGLANG,

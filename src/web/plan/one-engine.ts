@@ -12,6 +12,7 @@ const LOADERS = {
   "ik_llama.cpp": async () => (await import("../../math/runtime/ik-llama-cpp/index.ts")).IK_LLAMA_CPP,
   "node-llama-cpp": async () => (await import("../../math/runtime/node-llama-cpp/index.ts")).NODE_LLAMA_CPP,
   "mistral.rs": async () => (await import("../../math/runtime/mistral-rs/index.ts")).MISTRAL_RS,
+  exllamav3: async () => (await import("../../math/runtime/exllamav3/index.ts")).EXLLAMAV3,
   mlx: async () => (await import("../../math/runtime/mlx/index.ts")).MLX,
   vllm: async () => (await import("../../math/runtime/vllm/index.ts")).VLLM,
   sglang: async () => (await import("../../math/runtime/sglang/index.ts")).SGLANG,
