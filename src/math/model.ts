@@ -152,6 +152,8 @@ export interface LayerSpec {
   /** Index of the layer whose K and V this one reads instead of its own; null = owns them. */
   readonly kvSharedWith: number | null;
   readonly sideCaches: readonly SideCache[];
+  /** It has no attention, and llama.cpp makes a cache for it all the same: no keys, and values where all are as wide as the widest. */
+  readonly emptyCache?: true;
   /** Features of an image are added to what the layer hands on (the first ones of qwen 3 VL). */
   readonly imageFeatures?: true;
   readonly tensors: readonly TensorSpec[];

@@ -41,6 +41,7 @@ export const FAMILIES = [
   "ernie4.5-moe",
   "granite-moe",
   "gemma",
+  "deci", // nemotron-nas
   "gemma4", // gemma 4, dense and MoE
   "phi2",
   "olmo",
@@ -87,6 +88,5 @@ export const FAMILIES = [
   "step3.5",
   "minimax-01", // lightning attention
   "qwen3-vl-moe",
-  "deepseek-ocr", // deepseek v2's experts without its latent attention
 ] as const;
 export type FamilyId = (typeof FAMILIES)[number];

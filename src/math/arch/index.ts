@@ -14,9 +14,9 @@ import { codeshell } from "./codeshell.ts";
 import { cohere2 } from "./cohere2.ts";
 import { commandR } from "./command-r.ts";
 import { dbrx } from "./dbrx.ts";
+import { deci } from "./deci.ts";
 import { deepseek } from "./deepseek.ts";
 import { deepseekMoe } from "./deepseek-moe.ts";
-import { deepseekOcr } from "./deepseek-ocr.ts";
 import { dots1 } from "./dots1.ts";
 import { ernie } from "./ernie.ts";
 import { ernieMoe } from "./ernie-moe.ts";
@@ -88,7 +88,6 @@ import { stablelm } from "./stablelm.ts";
 import { starcoder } from "./starcoder.ts";
 import { starcoder2 } from "./starcoder2.ts";
 import { step35 } from "./step35.ts";
-import { textConfig } from "./text-config.ts";
 import { xverse } from "./xverse.ts";
 
 export const ARCHITECTURES = {
@@ -133,6 +132,7 @@ export const ARCHITECTURES = {
   "ernie4.5-moe": ernieMoe,
   "granite-moe": graniteMoe,
   gemma,
+  deci,
   gemma4,
   phi2,
   olmo,
@@ -179,7 +179,6 @@ export const ARCHITECTURES = {
   "step3.5": step35,
   "minimax-01": minimax01,
   "qwen3-vl-moe": qwen3VlMoe,
-  "deepseek-ocr": deepseekOcr,
 } as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);
@@ -187,12 +186,12 @@ const BY_MODEL_TYPE = new Map(ALL.flatMap((family) => family.modelTypes.map((nam
 const BY_GGUF = new Map(ALL.flatMap((family) => family.ggufArchitectures.map((name) => [name, family] as const)));
 
 /**
- * From a parsed config.json. A multimodal wrapper keeps its text model inside, whose fields stand before the outer ones;
- * its vision or audio tower is another file for llama.cpp and is not counted.
+ * From a parsed config.json. A multimodal wrapper keeps its text model in `text_config`, whose fields stand before the
+ * outer ones; its vision or audio tower is another file for llama.cpp and is not counted.
  */
 export function specFromConfig(config: RawConfig): SpecResult {
-  const text = textConfig(config);
-  if (text !== null) {
+  const text = Object.hasOwn(config, "text_config") ? config.text_config : null;
+  if (isRecord(text)) {
     const result = fromModelType({ ...config, ...text });
     if (result.status !== "ok") return result;
     const note = "Only the text model is counted: a vision or audio tower is a file of its own.";
@@ -226,8 +225,20 @@ export function specFromGguf(header: GgufHeader): SpecResult {
   return BY_GGUF.get(header.architecture)?.fromGguf(header) ?? unfamiliar("general.architecture", header.architecture);
 }
 
+/** What stands in the way, of those that people ask for. */
+const BUILT_OTHERWISE: ReadonlyMap<string, string> = new Map([
+  ["mllama_text_model", "layers of cross-attention to an image, which llama.cpp does not load"],
+  ["molmo", "llama.cpp does not load it"],
+  ["phi3small", "block-sparse attention, which llama.cpp does not load"],
+  ["yuan", "a convolution before each attention, which llama.cpp does not load"],
+  ["gptj", "llama.cpp names it and has no graph of it"],
+  ["opt", "llama.cpp does not load it"],
+  ["minicpmv", "the config does not say which of several text models is inside"],
+]);
+
 function unfamiliar(field: string, name: string): SpecResult {
   const quoted = quote(name);
-  const reason = `hwLedger does not know the architecture ${quoted} (${field}) yet`;
+  const why = BUILT_OTHERWISE.get(name);
+  const reason = `hwLedger does not know the architecture ${quoted} (${field}) yet${why === undefined ? "" : `: ${why}`}`;
   return { status: "unknown", architecture: quoted.slice(1, -1), reason, missing: [] };
 }

@@ -1,5 +1,5 @@
 /**
- * llama 1-3, mistral, mixtral, ministral 3 and what is built like them: grouped attention, SwiGLU, one norm before each.
+ * llama 1-3, mistral, mixtral, ministral 3, internlm 1 and 3, llava's text model and what is built like them: grouped attention, SwiGLU, one norm before each.
  * Mistral's sliding window is not in llama.cpp: every layer keeps the whole context.
  * @source llama.cpp src/models/llama.cpp@v0.5.0, conversion/llama.py@0274f0fc7d7fbab69c33ccf757cf7f3d036c17aa
  */
@@ -38,16 +38,21 @@ function readConfig(fields: Fields): StandardDecoder {
   if (fields.has("sliding_window")) {
     fields.warn("llama.cpp has no sliding window for this architecture: each layer keeps the whole context.");
   }
-  const bias = fields.optionalBool("attention_bias") ?? false;
+  // Internlm has one switch for all biases of attention, internlm 3 two.
+  const inBias = modelType === "internlm" ? "bias" : modelType === "internlm3" ? "qkv_bias" : "attention_bias";
+  const outBias = modelType === "internlm3" ? "bias" : inBias;
+  if (modelType === "llava" || modelType === "llava_llama") {
+    fields.warn("Only the text model is counted: a vision tower is a file of its own.");
+  }
   return {
     ...decoder,
     heads,
     feedForward: everyLayer(decoder, feedForward),
     traits: {
       ...PLAIN_LAYER,
-      qkvBias: bias,
-      outputBias: bias,
-      denseBias: fields.optionalBool("mlp_bias") ?? false,
+      qkvBias: fields.optionalBool(inBias) ?? false,
+      outputBias: fields.optionalBool(outBias) ?? false,
+      denseBias: fields.optionalBool(modelType === "internlm3" ? "bias" : "mlp_bias") ?? false,
     },
     head: { ...PLAIN_HEAD, ropeFreqs: isLlama3Rope(fields) ? pairs(fields, heads.headDimK) : null },
   };
@@ -99,7 +104,17 @@ function ggufFeedForward(fields: Fields, decoder: Decoder): readonly FeedForward
 
 export const llama = defineFamily<StandardDecoder>({
   id: "llama",
-  modelTypes: ["llama", "mistral", "mixtral", "mistral3", "ministral3"],
+  modelTypes: [
+    "llama",
+    "mistral",
+    "mixtral",
+    "mistral3",
+    "ministral3",
+    "internlm",
+    "internlm3",
+    "llava",
+    "llava_llama",
+  ],
   ggufArchitectures: ["llama", "mistral3"],
   readConfig,
   readGguf,

@@ -24,11 +24,14 @@ const FUSED = true;
 
 export const phi3 = defineFamily<StandardDecoder>({
   id: "phi3",
-  modelTypes: ["phi3"],
+  modelTypes: ["phi3", "phi3_v"],
   ggufArchitectures: ["phi3"],
   readConfig: (fields) => {
     const decoder = decoderFromConfig(fields, "phi3", "phi3", UNTIED);
     const width = fields.int("intermediate_size", LIMITS.width);
+    if (fields.is("model_type", "phi3_v")) {
+      fields.warn("Only the text model is counted: a vision tower is a file of its own.");
+    }
     return {
       ...decoder,
       heads: headsFromConfig(fields, decoder),

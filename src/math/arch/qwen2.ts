@@ -1,5 +1,5 @@
 /**
- * qwen 1.5, 2 and 2.5: llama's block with biases on Q, K and V. The sliding window of some configs is not in llama.cpp.
+ * qwen 1.5, 2 and 2.5, mimo 7b without its extra block: llama's block with biases on Q, K and V. The sliding window of some configs is not in llama.cpp.
  * @source llama.cpp src/models/qwen2.cpp@v0.5.0
  */
 import { decoderFromConfig, decoderFromGguf, PLAIN_HEAD } from "./decoder.ts";
@@ -28,11 +28,14 @@ export function warnOfWindow(fields: Fields): void {
 
 export const qwen2 = defineFamily<StandardDecoder>({
   id: "qwen2",
-  modelTypes: ["qwen2"],
+  modelTypes: ["qwen2", "mimo"],
   ggufArchitectures: ["qwen2"],
   readConfig: (fields) => {
     const decoder = decoderFromConfig(fields, "qwen2", "qwen2", UNTIED);
     warnOfWindow(fields);
+    if (fields.is("model_type", "mimo")) {
+      fields.warn("The extra block that predicts several tokens is left out: llama.cpp takes the rest as qwen2.");
+    }
     const feedForward = everyLayer(decoder, gatedDense(fields.int("intermediate_size", LIMITS.width)));
     return { ...decoder, heads: headsFromConfig(fields, decoder), feedForward, traits: TRAITS, head: PLAIN_HEAD };
   },

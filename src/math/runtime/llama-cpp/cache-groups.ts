@@ -93,6 +93,7 @@ export function groupCaches(
       const value = elements.value === 0 ? 0 : Math.max(elements.value, widestValue);
       own.push(cellOf(layer, elements.key, value, elements.window));
     }
+    if (layer.emptyCache === true) own.push(cellOf(layer, 0, widestValue, null));
     for (const side of layer.sideCaches) own.push(cellOf(layer, side.elementsPerCell, sideValue(layer), null));
     return own;
   });

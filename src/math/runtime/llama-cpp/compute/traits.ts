@@ -138,6 +138,7 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "ernie4.5-moe": PLAIN,
   "granite-moe": { ...PLAIN, embeddingScaled: true },
   gemma: { ...PLAIN, embeddingScaled: true },
+  deci: PLAIN,
   gemma4: {
     ...PLAIN,
     outputsAt: "norm",
@@ -192,5 +193,4 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "step3.5": { ...PLAIN, outputsAt: "end" },
   "minimax-01": { ...PLAIN, normedResidual: true },
   "qwen3-vl-moe": { ...PLAIN, positions: 4 },
-  "deepseek-ocr": { ...PLAIN, experts: { ...PLAIN.experts, normalised: false } },
 };
