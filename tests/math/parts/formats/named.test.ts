@@ -160,6 +160,12 @@ test("ChatGLM 3's index, but for a table of 64 bytes that its code makes anew", 
   expect(sizeFormat(specOfModel("THUDM/chatglm3-6b-32k"), format("f16")).total).toBe(12_487_168_064 - 64);
 });
 
+test("MiniMax-M1's index: its routers, 80 of 6144 x 32, are stored in 32 bits", () => {
+  // metadata.total_size of model.safetensors.index.json: 912,210,767,872
+  const { total } = sizeFormat(specOfModel("MiniMaxAI/MiniMax-M1-80k"), format("bf16"));
+  expect(total + 2 * 80 * 6144 * 32).toBe(912_210_767_872);
+});
+
 test("names that mean nothing", () => {
   const names = ["gptq-5bit", "gptq-4bit-g3", "awq-3bit", "mlx-7bit", "mlx-4bit-g48", "mlx-mixed-5-6", "exl3-9bpw"];
   for (const name of [...names, "isq-q9k", "isq-q4_2", "w3a16", "q4_k_m", "", "constructor"])
