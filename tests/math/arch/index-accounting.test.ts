@@ -38,6 +38,7 @@ const WITHOUT_ROWS = [
   "bitnet",
   "bloom",
   "codeshell",
+  "deepseek-ocr",
   "exaone-moe",
   "minimax-01",
   "nemotron",
