@@ -4,9 +4,9 @@ import type { ModelSpec, TensorSpec } from "../../../src/math/model.ts";
 /** Keys and values of one token, over all layers (a window is not looked at). */
 export function cachedElementsPerToken(spec: ModelSpec): number {
   let sum = 0;
-  for (const { mixers } of spec.layers) {
+  for (const { mixers, kvSharedWith } of spec.layers) {
     for (const mixer of mixers) {
-      if (mixer.kind === "state") continue;
+      if (mixer.kind === "state" || kvSharedWith !== null) continue;
       sum +=
         mixer.kind === "latent" ? mixer.kvLoraRank + mixer.ropeDim : mixer.kvHeads * (mixer.headDimK + mixer.headDimV);
     }
