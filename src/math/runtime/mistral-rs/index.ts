@@ -59,6 +59,10 @@ function planMistral(model: ModelSpec, asked: PlanOptions, machine: Machine): En
   return {
     ...plan,
     warnings: over ? [...plan.warnings, OVERFULL] : plan.warnings,
+    at: (context) => {
+      const there = again({ context });
+      return there.status === "planned" ? { parts: there.parts, total: there.total } : plan.at(context);
+    },
     limits: () => ({
       ...plan.limits(),
       maxContext: largestContextAgain(model.contextTrained, BLOCK_TOKENS, again),
