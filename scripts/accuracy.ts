@@ -11,7 +11,6 @@ import { LOADS, realLoad } from "../tests/differential/real-load.ts";
 import { accountingRows } from "../tests/fixtures/accounting/read.ts";
 import { findModel, requires } from "../tests/requires.ts";
 import { countCorpus } from "./accuracy/corpus.ts";
-import { mlxAccuracy } from "./accuracy/mlx.ts";
 import { accuracyPage } from "./accuracy/page.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
@@ -32,4 +31,4 @@ const page = accuracyPage({
   rows: accountingRows().map(compareRow),
   corpus: await countCorpus(),
 });
-writeFileSync(join(ROOT, "docs", "accuracy.md"), `${page}\n${mlxAccuracy().join("\n\n")}\n`);
+writeFileSync(join(ROOT, "docs", "accuracy.md"), page);

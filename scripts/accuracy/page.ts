@@ -7,6 +7,7 @@ import { summaryOf } from "../../tests/differential/compute-golden.ts";
 import type { LoadOptions, RealLoad } from "../../tests/differential/real-load.ts";
 import type { Subject } from "../../tests/differential/subjects.ts";
 import type { Corpus, CorpusCount } from "./corpus.ts";
+import { mlxAccuracy } from "./mlx.ts";
 import { type Row, table } from "./table.ts";
 import { vllmAccuracy } from "./vllm.ts";
 
@@ -30,6 +31,7 @@ export function accuracyPage(measured: Measured): string {
     ...accounting(measured.rows),
     ...corpus(measured.corpus),
     ...vllmAccuracy(),
+    ...mlxAccuracy(),
     "",
   ].join("\n\n");
 }
