@@ -12,6 +12,18 @@ const EXPERTS: ReadonlyMap<string, boolean> = new Map([
  * @source mlx-lm 0.32.2 mlx_lm/utils.py load_model, mlx_lm/models/{phixtral,minicpm,deepseek_v32}.py
  */
 export function whyNotLoaded(model: ModelSpec, module: string): string | null {
+  let reason = known.get(model);
+  if (reason === undefined) {
+    reason = look(model, module);
+    known.set(model, reason);
+  }
+  return reason;
+}
+
+/** Kept per model, which has one module. */
+const known = new WeakMap<ModelSpec, string | null>();
+
+function look(model: ModelSpec, module: string): string | null {
   if (!model.tiedEmbeddings && !model.outside.some(({ role }) => role === "output"))
     return "mlx-lm generates text, and this model has no head to do it with";
   const routed = model.layers.some((layer) => layer.feedForward.kind === "moe");

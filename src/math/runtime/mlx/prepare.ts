@@ -24,13 +24,8 @@ export interface LayerCache {
   readonly side: boolean;
 }
 
-export interface Prepared {
-  readonly model: ModelSpec;
-  readonly module: string;
-  readonly options: MlxOptions;
-  readonly machine: Machine;
-  /** All of it lies on the first: an accelerator, or the host where there is none. */
-  readonly slots: readonly Device[];
+/** What a plan asks of a model, whatever its context and machine. */
+interface Layout {
   readonly sizes: FormatSizes;
   readonly groups: readonly CacheGroup[];
   readonly layerCaches: readonly (readonly LayerCache[])[];
@@ -107,7 +102,34 @@ export function stateBytesOf(mixer: StateMixer, elementBytes: number): number {
   return mixer.convElements * elementBytes + mixer.stateElements * (inFloat32 ? 4 : elementBytes);
 }
 
+export interface Prepared extends Layout {
+  readonly model: ModelSpec;
+  readonly module: string;
+  readonly options: MlxOptions;
+  readonly machine: Machine;
+  /** All of it lies on the first: an accelerator, or the host where there is none. */
+  readonly slots: readonly Device[];
+}
+
+const layouts = new WeakMap<ModelSpec, Map<string, Layout>>();
+
+/** Kept per model and type of cache: a slider asks again and again. */
 export function prepare(model: ModelSpec, module: string, options: MlxOptions, machine: Machine): Prepared {
+  let ofModel = layouts.get(model);
+  if (ofModel === undefined) {
+    ofModel = new Map();
+    layouts.set(model, ofModel);
+  }
+  const id = `${module} ${options.kvBits} ${options.elementBytes}`;
+  let layout = ofModel.get(id);
+  if (layout === undefined) {
+    layout = layOut(model, module, options);
+    ofModel.set(id, layout);
+  }
+  return { ...layout, model, module, options, machine, slots: [...machine.accelerators, machine.host] };
+}
+
+function layOut(model: ModelSpec, module: string, options: MlxOptions): Layout {
   const traits = traitsOf(module);
   const groups: { cache: CacheKind; bytesPerToken: number; bytesPerTokenOfOne: number; layers: number }[] = [];
   const byKind = new Map<string, number>();
@@ -132,13 +154,7 @@ export function prepare(model: ModelSpec, module: string, options: MlxOptions, m
       return { group, bytesPerToken, side };
     });
   });
-  const slots = [...machine.accelerators, machine.host];
   return {
-    model,
-    module,
-    options,
-    machine,
-    slots,
     sizes: sizesOf(model),
     groups,
     layerCaches,
