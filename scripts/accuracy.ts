@@ -11,7 +11,10 @@ import { LOADS, realLoad } from "../tests/differential/real-load.ts";
 import { accountingRows } from "../tests/fixtures/accounting/read.ts";
 import { findModel, requires } from "../tests/requires.ts";
 import { countCorpus } from "./accuracy/corpus.ts";
+import { loadLogAccuracy } from "./accuracy/load-logs.ts";
+import { mlxAccuracy } from "./accuracy/mlx.ts";
 import { accuracyPage } from "./accuracy/page.ts";
+import { vllmAccuracy } from "./accuracy/vllm.ts";
 
 const ROOT = resolve(import.meta.dir, "..");
 
@@ -30,5 +33,6 @@ const page = accuracyPage({
   wholeGrid: !quick,
   rows: accountingRows().map(compareRow),
   corpus: await countCorpus(),
+  engines: [...loadLogAccuracy(), ...mlxAccuracy(), ...vllmAccuracy()],
 });
 writeFileSync(join(ROOT, "docs", "accuracy.md"), page);

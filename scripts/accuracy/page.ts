@@ -19,6 +19,8 @@ export interface Measured {
   readonly wholeGrid: boolean;
   readonly rows: readonly AccountingComparison[];
   readonly corpus: Corpus;
+  /** Sections on other engines and older builds, as Markdown. */
+  readonly engines: readonly string[];
 }
 
 export function accuracyPage(measured: Measured): string {
@@ -29,6 +31,7 @@ export function accuracyPage(measured: Measured): string {
     ...realLoads(measured),
     ...differential(measured),
     ...accounting(measured.rows),
+    ...measured.engines,
     ...corpus(measured.corpus),
     ...vllmAccuracy(),
     ...mlxAccuracy(),

@@ -1,61 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Backend, Machine } from "../../../../src/math/machine.ts";
-import { KV_TYPES, type KvType, NO_OPTIONS, type PlanOptions } from "../../../../src/math/options.ts";
+import { NO_OPTIONS, type PlanOptions } from "../../../../src/math/options.ts";
 import { assignPreset } from "../../../../src/math/parts/presets.ts";
 import { planLlamaCpp } from "../../../../src/math/runtime/llama-cpp/plan.ts";
 import { LLAMA_CPP_VERSIONS, NEWEST_RULES, rulesOf } from "../../../../src/math/runtime/llama-cpp/rules.ts";
-import type { EnginePlan } from "../../../../src/math/runtime/runtime.ts";
 import { MIB } from "../../../../src/math/units.ts";
 import { type LoadLog, loadLogs, specOfLog } from "../../../fixtures/load-logs/read.ts";
+import { knownLogs, kvOfLog, planOfLog, sum } from "./logs.ts";
 import { device, machineOf, modelOf } from "./models.ts";
 
-function backendOf(buffer: string): Backend {
-  if (buffer.startsWith("ROCm")) return "rocm";
-  if (buffer.startsWith("Vulkan")) return "vulkan";
-  return buffer.startsWith("Metal") ? "metal" : "cuda";
-}
-
-function machineOfLog({ measured }: LoadLog): Machine {
-  const buffers = Object.keys(measured.compute_buffer_mib ?? {}).filter((name) => !/CPU|Host/.test(name));
-  return machineOf(buffers.map((name) => device(name, null, backendOf(name))));
-}
-
-const typeOf = (name: string | null): KvType | null => KV_TYPES.find((type) => type === name?.toUpperCase()) ?? null;
-
-function planOf(log: LoadLog): EnginePlan {
-  const spec = specOfLog(log);
-  if (spec === null) throw new Error(`${log.id}: no geometry`);
-  const unified = log.kv_unified === "true";
-  const asked: PlanOptions = {
-    ...NO_OPTIONS,
-    context: unified ? log.n_ctx : log.n_ctx / log.n_seq,
-    sequences: log.n_seq,
-    kvUnified: unified,
-    batch: log.n_batch,
-    ubatch: log.n_ubatch,
-    kvTypeK: typeOf(log.type_k),
-    kvTypeV: typeOf(log.type_v),
-    flashAttention: log.flash_attn === "0" || log.flash_attn === null ? "off" : "on",
-    gpuLayers: log.n_gpu_layers ?? "all",
-  };
-  // Weights take no part here: any preset does.
-  const plan = planLlamaCpp(assignPreset(spec, "Q4_0", { imatrix: false }), asked, machineOfLog(log), {
-    version: log.version,
-  });
-  if (plan.status === "refused") throw new Error(`${log.id}: ${plan.reason}`);
-  return plan;
-}
-
-const sum = (bytes: Float64Array): number => bytes.reduce((total, one) => total + one, 0);
-
-/** What the log printed as KV: in old builds a recurrent state is among it. */
-function kvOf(plan: EnginePlan, log: LoadLog): number {
-  const { kv_cache_bytes, state_bytes } = plan.parts;
-  return sum(kv_cache_bytes) + (log.measured.recurrent === undefined ? sum(state_bytes) : 0);
-}
-
-const KNOWN = loadLogs().filter((log) => log.engine === "llama.cpp" && log.version !== null && specOfLog(log) !== null);
+const KNOWN = knownLogs();
 
 describe("caches of older builds, as their logs print them", () => {
   test("there are such logs, of builds before each turn that they can tell of", () => {
@@ -63,9 +17,9 @@ describe("caches of older builds, as their logs print them", () => {
   });
 
   test.each(KNOWN.map((log) => [`${log.id}: ${log.model} by ${log.version}`, log] as const))("%s", (_, log) => {
-    const plan = planOf(log);
+    const plan = planOfLog(log);
     const asked = log.measured.recurrent;
-    expect(kvOf(plan, log) / MIB).toBeCloseTo(log.measured.kv_mib ?? 0, 2);
+    expect(kvOfLog(plan, log) / MIB).toBeCloseTo(log.measured.kv_mib ?? 0, 2);
     if (asked !== undefined) expect(sum(plan.parts.state_bytes) / MIB).toBeCloseTo(asked.mib, 2);
   });
 });
@@ -73,7 +27,7 @@ describe("caches of older builds, as their logs print them", () => {
 test("most compute buffers of older builds lie in the range that is given for them", () => {
   const judged = KNOWN.filter(({ measured, cmd }) => measured.compute_buffer_mib !== undefined && cmd === undefined);
   const inside = judged.filter((log) => {
-    const plan = planOf(log);
+    const plan = planOfLog(log);
     const printed = Object.values(log.measured.compute_buffer_mib ?? {}).reduce((a, b) => a + b, 0) * MIB;
     const rest = sum(plan.total) - sum(plan.parts.compute_bytes);
     return printed >= plan.low - rest && printed <= plan.high - rest;
@@ -85,7 +39,7 @@ test("most compute buffers of older builds lie in the range that is given for th
 test("before b2540 the logits of a whole batch come back: 4 B · 512 · 256,000 = 500 MiB", () => {
   const log = KNOWN.find(({ id }) => id === "lc-034");
   if (log === undefined) throw new Error("no lc-034");
-  expect(sum(planOf(log).parts.output_bytes)).toBe(500 * MIB);
+  expect(sum(planOfLog(log).parts.output_bytes)).toBe(500 * MIB);
 });
 
 describe("DeepSeek-V3 at 8,192 tokens", () => {
