@@ -2,8 +2,9 @@
  * minimax m2, m2.5, m2.7: one norm over all heads of Q and one over all of K, experts in each layer, chosen with a bias.
  * @source llama.cpp src/models/minimax-m2.cpp, conversion/minimax.py MiniMaxM2Model@v0.5.0
  */
+import { wholeHeadNorms } from "./head-norms.ts";
 import { afterDense, expertsFromConfig } from "./sparse.ts";
-import { defineSparse, wholeHeadNorms } from "./sparse-family.ts";
+import { defineSparse } from "./sparse-family.ts";
 import { PLAIN_EXPERTS } from "./tensors.ts";
 
 export const minimaxM2 = defineSparse({

@@ -2,8 +2,9 @@
  * olmoe: one norm over all heads of Q and one over all of K, experts in each layer, none shared.
  * @source llama.cpp src/models/olmoe.cpp, conversion/olmo.py OlmoeModel@v0.5.0
  */
+import { wholeHeadNorms } from "./head-norms.ts";
 import { afterDense, expertsFromConfig } from "./sparse.ts";
-import { defineSparse, wholeHeadNorms } from "./sparse-family.ts";
+import { defineSparse } from "./sparse-family.ts";
 
 export const olmoe = defineSparse({
   id: "olmoe",

@@ -106,15 +106,6 @@ export function defineSparse(definition: SparseDefinition): ArchFamily {
   });
 }
 
-/** One norm over all heads of Q and one over all of K, instead of one for each head. */
-export function wholeHeadNorms({ heads }: StandardDecoder, { index }: LayerSpec): readonly TensorSpec[] {
-  const width = (each: readonly number[]): number => (each[index] ?? 1) * heads.headDimK;
-  return [
-    blockTensor(index, "attn_q_norm.weight", [width(heads.heads)], "norm"),
-    blockTensor(index, "attn_k_norm.weight", [width(heads.kvHeads)], "norm"),
-  ];
-}
-
 /** Biases of the norms whose names are given. */
 export function normBiases(width: number, { index }: LayerSpec, names: readonly string[]): readonly TensorSpec[] {
   return names.map((name) => blockTensor(index, `${name}.bias`, [width], "norm"));
