@@ -227,6 +227,8 @@ export function specFromGguf(header: GgufHeader): SpecResult {
 
 /** What stands in the way, of those that people ask for. */
 const BUILT_OTHERWISE: ReadonlyMap<string, string> = new Map([
+  ["gemma3n_text", "four streams side by side, whose buffers are not worked out yet"],
+  ["gemma3n", "four streams side by side, whose buffers are not worked out yet"],
   ["mllama_text_model", "layers of cross-attention to an image, which llama.cpp does not load"],
   ["molmo", "llama.cpp does not load it"],
   ["phi3small", "block-sparse attention, which llama.cpp does not load"],
