@@ -78,7 +78,10 @@ export function resolveSglang(model: ModelSpec, asked: PlanOptions, machine: Mac
     };
   }
   const { ranks } = chosen;
-  const used = machine.accelerators.slice(0, ranks.tensor * ranks.pipeline).map(memoryOf);
+  // nvidia-smi's figure, which counts what the driver keeps for itself.
+  const used = machine.accelerators
+    .slice(0, ranks.tensor * ranks.pipeline)
+    .map((device) => device.memoryBytes ?? memoryOf(device));
   const known = used.filter((bytes) => bytes !== null);
   const memory = known.length === 0 ? null : Math.min(...known);
   const settings = settingsFor(memory, ranks.tensor);

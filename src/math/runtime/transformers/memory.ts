@@ -98,7 +98,7 @@ export function loadOf(
 
 /** CUDA's context and its libraries' workspaces; PyTorch itself in a process without a GPU. Not measured here. */
 const LIBRARIES_GPU = GIB / 2;
-const LIBRARIES_CPU = 0.4 * GIB;
+const LIBRARIES_CPU = (3 / 8) * GIB;
 
 /** Logits of the last token, in the model's type and then in 32 bits. @source generation/utils.py: logits_to_keep = 1 */
 export function outputBytes({ vocabularySize }: ModelSpec, sequences: number): number {
