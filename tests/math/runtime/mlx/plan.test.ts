@@ -3,9 +3,11 @@ import fc from "fast-check";
 import { specFromConfig } from "../../../../src/math/arch/index.ts";
 import type { ModelSpec } from "../../../../src/math/model.ts";
 import { NO_OPTIONS, type PlanOptions } from "../../../../src/math/options.ts";
+import type { Checkpoint } from "../../../../src/math/parts/formats/checkpoint.ts";
 import { MLX } from "../../../../src/math/runtime/mlx/index.ts";
 import { MLX_VERSIONS } from "../../../../src/math/runtime/mlx/modules.ts";
 import { type EnginePlan, PARTS } from "../../../../src/math/runtime/runtime.ts";
+import { PRESET_WEIGHTS } from "../../../../src/math/weights-choice.ts";
 import { configOf, publishedModels, specOfModel } from "../../../fixtures/models/read.ts";
 import { MAC, typedAs } from "./peaks.ts";
 
@@ -183,6 +185,37 @@ describe("weights", () => {
     expect(MLX.typeWeights(spec, null, { ...none, published: "F16" })).toMatchObject({
       spec: { weights: { name: "f16" } },
     });
+  });
+
+  test("a GGUF file is planned in the nearest format of MLX's, and the answer says so", () => {
+    const quantized = PRESET_WEIGHTS.typeWeights(specOfModel("Qwen/Qwen3-4B"), "Q4_K_M", none);
+    if (quantized.status !== "ok") throw new Error("Q4_K_M is no preset");
+    const typed = MLX.typeWeights({ ...quantized.spec, tensorSource: "file" }, null, none);
+    expect(typed).toMatchObject({ status: "ok", spec: { weights: { name: "mlx-4bit-g64" } } });
+    if (typed.status !== "ok") return;
+    const plan = MLX.plan(typed.spec, NO_OPTIONS, MAC);
+    expect(plan.status === "planned" && plan.warnings).toContain(
+      "mlx-lm reads no GGUF file: planned as the same model in mlx-4bit-g64.",
+    );
+  });
+
+  test("a repository's FP8 is expanded by modules that do so, and refused for others", () => {
+    const checkpoint: Checkpoint = {
+      format: {
+        status: "ok",
+        id: "fp8-block",
+        method: "fp8-block",
+        float: "bf16",
+        schemes: [],
+        layers: {},
+        outside: {},
+      },
+      table: null,
+      totalBytes: null,
+    };
+    const asked = (model: string): unknown => MLX.typeWeights(specOfModel(model), null, { ...none, checkpoint });
+    expect(asked("deepseek-ai/DeepSeek-R1")).toMatchObject({ spec: { weights: { name: "bf16" } } });
+    expect(asked("Qwen/Qwen3-4B")).toMatchObject({ status: "error" });
   });
 
   test("converted first when the repository is another's", () => {
