@@ -13,8 +13,17 @@ import { traitsOf } from "./traits.ts";
  */
 export const MLX_FIT = { base: 0.594, step: 0.132, hidden: 1.704, growth: 0.733 } as const;
 
-/** Measured peaks of the fit and of the judgement lie within these shares of what is predicted beside weights and caches. */
-const SHARE = { metal: { low: 0.7, high: 1.5 }, other: { low: 0.3, high: 3 } } as const;
+/**
+ * Shares of what is predicted beside weights and caches. Measured peaks of the fit and of the judgement lie within the
+ * first; nothing was measured of other kinds of layers, of several sequences or short steps on Metal, nor elsewhere at all.
+ */
+const SHARE = {
+  measured: { low: 0.7, high: 1.5 },
+  metal: { low: 0.4, high: 2 },
+  other: { low: 0.3, high: 3 },
+} as const;
+/** Tokens of the shortest step that was measured. */
+const SHORTEST_MEASURED = 1023;
 
 /** Widths of a head that Metal's fused attention has for prompts. @source mlx 0.32.4 mlx/backend/metal/scaled_dot_product_attention.cpp */
 const FUSED: ReadonlySet<number> = new Set([64, 72, 80, 96, 128]);
@@ -29,6 +38,8 @@ export interface ComputeTraits {
   /** Elements per token of convolutions' inputs that a state keeps alive until the next step. */
   readonly keptConvElements: number;
   readonly vocabulary: number;
+  /** All layers are of the kind whose peaks were measured: attention that is fused. */
+  readonly measured: boolean;
 }
 
 function layerElements({ mixers, feedForward }: LayerSpec, embedding: number): number {
@@ -69,6 +80,7 @@ export function computeTraits(model: ModelSpec, module: string): ComputeTraits {
     unfusedHeads,
     keptConvElements,
     vocabulary: model.vocabularySize,
+    measured: unfusedHeads === 0 && model.layers.every(({ mixers }) => mixers.every(({ kind }) => kind !== "state")),
   };
 }
 
@@ -118,7 +130,8 @@ export function computeBytes(
   const heads = load.quantizedCache ? Math.max(load.heads, traits.unfusedHeads) : traits.unfusedHeads;
   const scores = heads * tokens * context * elementBytes;
   const convInputs = traits.keptConvElements * tokens * elementBytes;
-  const share = backend === "metal" ? SHARE.metal : SHARE.other;
+  const measured = traits.measured && !load.quantizedCache && sequences === 1 && tokens >= SHORTEST_MEASURED;
+  const share = backend !== "metal" ? SHARE.other : measured ? SHARE.measured : SHARE.metal;
   return {
     bytes: Math.round(running + scores + convInputs),
     low: Math.round(running * share.low),

@@ -9,5 +9,6 @@ export const MLX: Runtime = {
   versions: MLX_VERSIONS,
   difference: mlxDifference,
   ...MLX_WEIGHTS,
+  kvOffered: ["q8", "q4"],
   plan: planMlx,
 };
