@@ -88,5 +88,6 @@ export const FAMILIES = [
   "step3.5",
   "minimax-01", // lightning attention
   "qwen3-vl-moe",
+  "deepseek-ocr", // deepseek v2's experts without its latent attention
 ] as const;
 export type FamilyId = (typeof FAMILIES)[number];

@@ -17,6 +17,7 @@ import { dbrx } from "./dbrx.ts";
 import { deci } from "./deci.ts";
 import { deepseek } from "./deepseek.ts";
 import { deepseekMoe } from "./deepseek-moe.ts";
+import { deepseekOcr } from "./deepseek-ocr.ts";
 import { dots1 } from "./dots1.ts";
 import { ernie } from "./ernie.ts";
 import { ernieMoe } from "./ernie-moe.ts";
@@ -88,6 +89,7 @@ import { stablelm } from "./stablelm.ts";
 import { starcoder } from "./starcoder.ts";
 import { starcoder2 } from "./starcoder2.ts";
 import { step35 } from "./step35.ts";
+import { textConfig } from "./text-config.ts";
 import { xverse } from "./xverse.ts";
 
 export const ARCHITECTURES = {
@@ -179,6 +181,7 @@ export const ARCHITECTURES = {
   "step3.5": step35,
   "minimax-01": minimax01,
   "qwen3-vl-moe": qwen3VlMoe,
+  "deepseek-ocr": deepseekOcr,
 } as const satisfies Record<FamilyId, ArchFamily>;
 
 const ALL: readonly ArchFamily[] = Object.values(ARCHITECTURES);
@@ -190,8 +193,8 @@ const BY_GGUF = new Map(ALL.flatMap((family) => family.ggufArchitectures.map((na
  * outer ones; its vision or audio tower is another file for llama.cpp and is not counted.
  */
 export function specFromConfig(config: RawConfig): SpecResult {
-  const text = Object.hasOwn(config, "text_config") ? config.text_config : null;
-  if (isRecord(text)) {
+  const text = textConfig(config);
+  if (text !== null) {
     const result = fromModelType({ ...config, ...text });
     if (result.status !== "ok") return result;
     const note = "Only the text model is counted: a vision or audio tower is a file of its own.";

@@ -193,4 +193,5 @@ export const GRAPH_TRAITS: Readonly<Record<FamilyId, GraphTraits>> = {
   "step3.5": { ...PLAIN, outputsAt: "end" },
   "minimax-01": { ...PLAIN, normedResidual: true },
   "qwen3-vl-moe": { ...PLAIN, positions: 4 },
+  "deepseek-ocr": { ...PLAIN, experts: { ...PLAIN.experts, normalised: false } },
 };
