@@ -21,7 +21,7 @@ export async function askAll(asked: AskedModel): Promise<AllAnswers> {
     const left = asked.contexts.slice(contexts.length);
     const result = await askLlamaCpp(
       { ...asked, contexts: left },
-      { ...ACCOUNTING, timeoutMs: 30_000 + 1000 * left.length },
+      { ...ACCOUNTING, timeoutMs: 90_000 + 1000 * left.length },
     );
     if (result.status === "refused") return { status: "refused", reason: result.reason };
     if (result.status === "unavailable" || result.weightsBytes === null) throw new Error(JSON.stringify(result));

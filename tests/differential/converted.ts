@@ -7,13 +7,14 @@
 import type { GgufHeader, MetadataValue, RawConfig } from "../../src/math/arch/family.ts";
 import { baseWritten, type Conversions, first, isObject } from "./conversion.ts";
 import { DENSE } from "./conversions-dense.ts";
+import { RECURRENT } from "./conversions-recurrent.ts";
 import { SPARSE } from "./conversions-sparse.ts";
 
 /** By llama.cpp's architecture. */
-const CONVERSIONS: Conversions = { ...DENSE, ...SPARSE };
+const CONVERSIONS: Conversions = { ...DENSE, ...SPARSE, ...RECURRENT };
 
 /** Keys that stand without the architecture's name. */
-const UNPREFIXED = /^xielu\./;
+const UNPREFIXED = /^(tokenizer|xielu)\./;
 
 /** null: no conversion of this architecture is written down here yet. */
 export function convertedHeader(architecture: string, published: RawConfig): GgufHeader | null {

@@ -77,7 +77,7 @@ describe("equal to llama.cpp's last digit", () => {
           expect(comparison.compared + comparison.crashed.length).toBeGreaterThan(0);
         done.push(comparison);
       },
-      LONG ? 600_000 : 60_000,
+      LONG ? 600_000 : 120_000,
     );
   }
 
