@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
 import { ENGINES } from "../../src/math/options.ts";
+import { RUNTIMES } from "../../src/math/runtime/index.ts";
 import { ASSET_ROOT, bind, createApp, planDeps } from "../../src/server.ts";
 import { listenOn, loopback, urlOf, writeRuntime } from "../../src/web/listen.ts";
 import { LLAMA_GGUF, readyModels, TINY_LLAMA, textFile } from "../fakes/hub-models.ts";
@@ -228,6 +229,31 @@ describe("API", () => {
     expect(Object.keys(api.paths)).toEqual(["/api/plan", "/api/compare", "/api/plan/batch"]);
     expect(api.components.schemas.PlanRequest.required).toEqual(["model"]);
     expect(api.components.schemas.PlanRequest.properties.context?.description).toContain("tokens");
+  });
+});
+
+describe("engines on the Plan page", () => {
+  test("all can be chosen; one's page has its own settings alone", async () => {
+    const { status, text } = await call(`/plan?model=${TINY_LLAMA}&engine=vllm&device=rtx-4090&weights=bf16`);
+    expect(status).toBe(200);
+    expect(text.match(/<option value="[^"]*" selected>vllm/)).not.toBeNull();
+    for (const engine of ENGINES) expect(text).toContain(`<option value="${engine}"`);
+    expect(text).not.toContain('id="set-gpu_layers"');
+    expect(text).not.toContain('name="split_mode"');
+    expect(text).not.toContain("Ask llama.cpp itself");
+    expect(text).toContain('value="fp8"');
+    const own = (await call(`/plan?${MODEL}`)).text;
+    expect(own).toContain('name="split_mode"');
+    expect(own).toContain("Ask llama.cpp itself");
+  });
+
+  test.each([...ENGINES])("%s: the cache types that are offered are planned", async (engine) => {
+    const weights = engine === "exllamav3" ? "exl3-4.0bpw" : "bf16";
+    for (const kv_type of RUNTIMES[engine].kvOffered) {
+      const body = JSON.stringify({ model: TINY_LLAMA, engine, device: "rtx-4090", weights, kv_type });
+      const { text } = await call("/api/plan", { method: "POST", body });
+      expect({ kv_type, text: JSON.parse(text).message ?? null }).toEqual({ kv_type, text: null });
+    }
   });
 });
 

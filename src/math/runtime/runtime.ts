@@ -124,6 +124,10 @@ export interface Runtime extends RuntimeWeights {
   readonly own?: readonly ForeignOption[];
   /** What it can be planned with beside the model; left out: nothing. */
   readonly extras?: readonly ExtraKind[];
+  /** Cache types that a person is offered beside the engine's own, as --kv-type names them; the usual one first. Empty: no choice. */
+  readonly kvOffered: readonly string[];
+  /** It says itself what a load would take, without the weights (--ask-engine). */
+  readonly asked?: true;
   /** One sentence: what this engine does otherwise than the others with this model's memory. For a comparison. */
   readonly difference: (model: ModelSpec) => string;
   /**

@@ -33,6 +33,14 @@ export function defaultOf(field: string): string {
   return DEFAULTS[field] ?? "";
 }
 
+/** What leaves the plan as it is with any engine. The other defaults are those of the engine that needs no naming. */
+const OF_ANY_ENGINE: ReadonlySet<string> = new Set(["engine", "device", "sequences"]);
+
+function isDefault(form: FormValues, field: string, value: string): boolean {
+  const unnamed = (form.engine ?? DEFAULTS.engine) === DEFAULTS.engine;
+  return value === defaultOf(field) && (unnamed || OF_ANY_ENGINE.has(field));
+}
+
 /** The form of an address. A repeated name counts once, the last time; names that are no fields are left alone. */
 export function formOf(query: URLSearchParams): FormValues {
   const values: Record<string, string> = {};
@@ -48,7 +56,7 @@ export function queryOf(form: FormValues): string {
   const query = new URLSearchParams();
   for (const field of FORM_FIELDS) {
     const value = form[field] ?? "";
-    if (value !== "" && value !== defaultOf(field)) query.set(field, value);
+    if (value !== "" && !isDefault(form, field, value)) query.set(field, value);
   }
   return query.toString().replaceAll("%2F", "/").replaceAll("%3A", ":").replaceAll("%2C", ",");
 }

@@ -8,7 +8,7 @@ import { type Chart, type Charted, memoryChart } from "./chart.ts";
 import { readForm, type SliderSet, showFieldError, sliderSet } from "./controls-live.ts";
 import { curveOf } from "./curve.ts";
 import { optionalPart, part, setAttribute, setHtml, setText } from "./dom.ts";
-import { type FormValues, planHref } from "./fields.ts";
+import { type FormValues, planHref, withValues } from "./fields.ts";
 import { focusOf } from "./focus.ts";
 import { LOADED_FIELDS, liveOptions } from "./live-options.ts";
 import { contextPlaces } from "./positions.ts";
@@ -168,6 +168,11 @@ export function livePlan(start: { readonly input: PlanInput; readonly form: Form
   });
   form.addEventListener("change", (event) => {
     const { target } = event;
+    // Another engine names weights and caches otherwise, and is another load of the page.
+    if (target instanceof HTMLSelectElement && target.name === "engine") {
+      const { model = "", engine = "", device = "", context = "", sequences = "" } = readForm(form);
+      location.assign(planHref(withValues({}, { model, engine, device, context, sequences })));
+    }
     if (target instanceof HTMLSelectElement && target.name === "weights" && !isComputable(start.input, target.value)) {
       location.assign(planHref({ ...readForm(form), model: `${start.input.subject.id}:${target.value}`, weights: "" }));
     }

@@ -1,10 +1,11 @@
 /** The plan as a sentence: model, engine, device. Choosing another is a load, with an entry in the history. */
 import { formatGib, formatInteger, formatParameters } from "../../math/format.ts";
 import { type Machine, plannableBytes } from "../../math/machine.ts";
+import { ENGINES } from "../../math/options.ts";
 import type { PlanSubject } from "../../math/plan-input.ts";
 import type { PlanResult } from "../../math/result.ts";
-import { type Html, html } from "../html.ts";
-import type { FormValues } from "./fields.ts";
+import { flag, type Html, html } from "../html.ts";
+import { defaultOf, type FormValues } from "./fields.ts";
 import type { FieldErrors } from "./request.ts";
 
 export interface PickersView {
@@ -25,7 +26,9 @@ export function pickers(view: PickersView): Html {
     html`${errors[field] !== undefined && html`<span class="fielderr" id="e-${field}">${errors[field]}</span>`}`;
   const wrong = (field: string): Html =>
     html`${errors[field] !== undefined && html` aria-invalid="true"`} aria-describedby="${errors[field] !== undefined && `e-${field} `}about-${field}"`;
-  return html`<div class="pick" role="group" aria-label="What to plan"><div class="choice"><label class="meta" for="f-model">Model</label><input type="search" id="f-model" name="model" value="${form.model ?? ""}" autocomplete="off" spellcheck="false" autocapitalize="off"${wrong("model")} hx-get="/plan/search" hx-trigger="input changed delay:250ms" hx-target="#found" hx-include="closest form"><span class="meta about" id="about-model">${aboutModel(view)}</span>${error("model")}</div><div class="choice"><label class="meta" for="f-engine">Engine</label><select id="f-engine" name="engine" autocomplete="off"${wrong("engine")}><option value="llama.cpp">llama.cpp</option></select><span class="meta about" id="about-engine">${
+  return html`<div class="pick" role="group" aria-label="What to plan"><div class="choice"><label class="meta" for="f-model">Model</label><input type="search" id="f-model" name="model" value="${form.model ?? ""}" autocomplete="off" spellcheck="false" autocapitalize="off"${wrong("model")} hx-get="/plan/search" hx-trigger="input changed delay:250ms" hx-target="#found" hx-include="closest form"><span class="meta about" id="about-model">${aboutModel(view)}</span>${error("model")}</div><div class="choice"><label class="meta" for="f-engine">Engine</label><select id="f-engine" name="engine" autocomplete="off"${wrong("engine")}>${ENGINES.map(
+    (id) => html`<option value="${id}"${flag("selected", id === (form.engine ?? defaultOf("engine")))}>${id}</option>`,
+  )}</select><span class="meta about" id="about-engine">${
     result === null ? "memory rules" : `memory rules of ${result.engine.version}`
   }</span>${error("engine")}</div><div class="choice"><label class="meta" for="f-device">Device</label><input type="text" id="f-device" name="device" value="${
     form.device === "auto" ? "" : (form.device ?? "")

@@ -162,26 +162,33 @@ export function isComputable({ subject, engine }: PlanInput, name: string): bool
   return RUNTIMES[engine].typeWeights(subject.spec.spec, name, subject).status !== "error";
 }
 
-const KV_SHORT = ["f16", "q8_0", "q4_0"];
-
-function kvTypeSetting(view: SettingsView): Html {
+/** null: the engine has one type, or none is known. */
+function kvTypeSetting(view: SettingsView): Html | null {
   const base = text(view, "kv_type", "KV cache type");
-  const value = base.value === "" ? defaultOf("kv_type") : base.value.toLowerCase();
-  const options = KV_SHORT.includes(value) ? KV_SHORT : [...KV_SHORT, value];
+  const engine = view.scene?.input.engine ?? null;
+  const offered = engine === null ? ["f16", "q8_0", "q4_0"] : RUNTIMES[engine].kvOffered;
+  // llama.cpp's own type is one of its names; other engines' own is what the model was saved in.
+  const own = offered.includes(defaultOf("kv_type")) ? defaultOf("kv_type") : "";
+  const value = base.value === "" ? own : base.value.toLowerCase();
+  if (offered.length === 0 && value === own && base.error === null) return null;
+  const named = own === "" ? ["", ...offered] : offered;
+  const options = named.includes(value) ? named : [...named, value];
   return choiceSetting({
     ...base,
     value,
-    options: options.map((type) => ({ value: type, text: type.replace(",", " · ") })),
+    options: options.map((type) => ({ value: type, text: type === "" ? "engine’s own" : type.replace(",", " · ") })),
     note: view.scene === null ? null : kvTypeNote(view.scene),
   });
 }
 
-export function kvTypeNote({ drawn }: Scene): Html {
+export function kvTypeNote({ drawn, input }: Scene): Html {
   if (drawn === null) return html``;
   const kv = drawn.plan.layers.kv.reduce((sum, bytes) => sum + bytes, 0);
   if (kv === 0) return html`<span>this model has no KV cache</span>`;
-  if (drawn.plan.options.kv_type !== "f16")
-    return html`<span>quantised: converted in scratch that compute holds</span>`;
+  const { kv_type } = drawn.plan.options;
+  if (!RUNTIMES[input.engine].kvOffered.includes("q8_0"))
+    return html`${typeof kv_type === "string" && html`<span>planned as ${kv_type}</span>`}`;
+  if (kv_type !== "f16") return html`<span>quantised: converted in scratch that compute holds</span>`;
   return html`<span>q8_0 would save ${formatBytes(kv * (1 - 34 / 64))} of KV</span>`;
 }
 
@@ -193,8 +200,9 @@ function gpuLayersSetting(view: SettingsView): Html | null {
       ? null
       : sliderSetting({ ...base, unit: "", placeholder: "auto", places: null, note: null, moves: null });
   }
+  const now = option(view, "gpu_layers");
+  if (now === null) return null;
   const all = offloadableLayers(scene.drawn.model);
-  const now = option(view, "gpu_layers") ?? all;
   return sliderSetting({
     ...base,
     unit: "",
@@ -216,14 +224,23 @@ function moreSettings(view: SettingsView): Html {
   const { form } = view;
   const ubatch = option(view, "ubatch") ?? 512;
   const base = text(view, "ubatch", "Tokens a step (ubatch)");
-  const select = (field: string, label: string, options: readonly Option[]): Html =>
-    selectSetting({ ...text(view, field, label), value: form[field] ?? defaultOf(field), options, note: null });
+  // What the engine has resolved is what it has; a value that was given stays, so that it can be taken back.
+  const resolved = view.scene?.drawn?.plan.options;
+  const has = (field: string): boolean =>
+    resolved === undefined || Object.hasOwn(resolved, field) || form[field] !== undefined;
+  const select = (field: string, label: string, options: readonly Option[]): Html | null =>
+    has(field)
+      ? selectSetting({ ...text(view, field, label), value: form[field] ?? defaultOf(field), options, note: null })
+      : null;
   const same = (...values: readonly string[]): Option[] => values.map((value) => ({ value, text: value }));
-  const plain = (field: string, label: string, placeholder: string): Html =>
-    sliderSetting({ ...text(view, field, label), unit: "", placeholder, places: null, note: null, moves: null });
+  const plain = (field: string, label: string, placeholder: string): Html | null =>
+    has(field)
+      ? sliderSetting({ ...text(view, field, label), unit: "", placeholder, places: null, note: null, moves: null })
+      : null;
   const open = MORE_FIELDS.some((field) => form[field] !== undefined || view.errors[field] !== undefined);
-  return html`<details class="more"${open && html` open`}><summary>More<span class="then">batch, flash attention, split, experts</span></summary>${sliderSetting(
-    {
+  return html`<details class="more"${open && html` open`}><summary>More<span class="then">${resolved === undefined || has("cpu_moe_layers") ? "batch, flash attention, split, experts" : "batch"}</span></summary>${
+    has("ubatch") &&
+    sliderSetting({
       ...base,
       unit: "",
       placeholder: "512",
@@ -231,8 +248,8 @@ function moreSettings(view: SettingsView): Html {
         view.scene?.drawn == null ? null : { now: placeOf(UBATCH_PLACES, ubatch), last: UBATCH_PLACES.length - 1 },
       note: null,
       moves: html`<span class="sw compute"></span>compute, once per step`,
-    },
-  )}${plain("batch", "Tokens a batch", "2,048")}${kvPair(view)}${select("flash_attention", "Flash attention", same("auto", "on", "off"))}${select(
+    })
+  }${plain("batch", "Tokens a batch", "2,048")}${has("flash_attention") && kvPair(view)}${select("flash_attention", "Flash attention", same("auto", "on", "off"))}${select(
     "kv_unified",
     "KV pool",
     [

@@ -27,6 +27,7 @@ export const EXLLAMAV3: Runtime = {
   id: "exllamav3",
   versions: EXLLAMAV3_VERSIONS,
   difference: exllamaDifference,
+  kvOffered: ["q8", "q6", "q4"],
   plan: planExllama,
   ...formatWeights({
     engine: "ExLlamaV3",

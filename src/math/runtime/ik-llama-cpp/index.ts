@@ -34,6 +34,7 @@ export const IK_LLAMA_CPP: Runtime = {
       ? "ik_llama.cpp caches the latent row as llama.cpp does, and unpacks keys and values of some heads at a time (-amb) to read a prompt"
       : "ik_llama.cpp keeps one cache for all sequences, as long for layers with a window as for all others, and has quants of its own",
   ...PRESET_WEIGHTS,
+  kvOffered: ["f16", "q8_0", "q4_0"],
   plan: planIk,
 };
 

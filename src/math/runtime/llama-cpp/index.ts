@@ -11,5 +11,7 @@ export const LLAMA_CPP: Runtime = {
   difference: llamaDifference,
   extras: ["draft", "projector", "adapters"],
   ...PRESET_WEIGHTS,
+  kvOffered: ["f16", "q8_0", "q4_0"],
+  asked: true,
   plan: planLlamaCpp,
 };

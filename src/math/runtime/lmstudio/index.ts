@@ -25,6 +25,8 @@ export const LM_STUDIO: Runtime = {
     return more.length === 0 ? shared : `${shared}, and ${more.join(" and ")} for each of them`;
   },
   ...PRESET_WEIGHTS,
+  kvOffered: ["f16", "q8_0", "q4_0"],
+  asked: true,
   plan: planLmStudio,
 };
 

@@ -43,6 +43,7 @@ export const MISTRAL_RS: Runtime = {
   versions: MISTRAL_RS_VERSIONS,
   difference: mistralDifference,
   ...MISTRAL_WEIGHTS,
+  kvOffered: ["fp8"],
   plan: planMistral,
 };
 

@@ -21,6 +21,8 @@ export const NODE_LLAMA_CPP: Runtime = {
   difference: () =>
     "node-llama-cpp runs llama.cpp with batches of 512 tokens and logits of a whole batch, and keeps 8 % of a GPU free, at most 1.6 GiB",
   ...PRESET_WEIGHTS,
+  kvOffered: ["f16", "q8_0", "q4_0"],
+  asked: true,
   plan: planNode,
 };
 

@@ -21,6 +21,8 @@ export const OLLAMA: Runtime = {
     "Ollama runs llama.cpp's server for one request at a time by default, takes its context from the size of all GPUs together and computes up to 2,048 tokens a step when that seems to fit",
   extras: ["projector", "adapters"],
   ...PRESET_WEIGHTS,
+  kvOffered: ["f16", "q8_0", "q4_0"],
+  asked: true,
   plan: planOllama,
 };
 

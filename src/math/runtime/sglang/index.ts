@@ -37,6 +37,7 @@ export const SGLANG: Runtime = {
   id: "sglang",
   versions: ["0.5.23"],
   difference,
+  kvOffered: ["fp8", "fp8_e5m2"],
   plan: planSglang,
   ...formatWeights({
     engine: "SGLang",

@@ -30,6 +30,7 @@ export const TGI: Runtime = {
   id: "tgi",
   versions: ["3.3.7"],
   difference,
+  kvOffered: ["fp8"],
   plan: planTgi,
   ...formatWeights({
     engine: "TGI",

@@ -30,6 +30,7 @@ export const TRANSFORMERS: Runtime = {
   id: "transformers",
   versions: ["5.24.0"],
   difference,
+  kvOffered: [],
   plan: planTransformers,
   ...formatWeights({
     engine: "transformers",

@@ -38,6 +38,7 @@ export const VLLM: Runtime = {
   id: "vllm",
   versions: VLLM_VERSIONS,
   difference: vllmDifference,
+  kvOffered: ["fp8"],
   plan: planVllm,
   ...formatWeights({
     engine: "vLLM",
