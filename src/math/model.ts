@@ -63,8 +63,7 @@ export type StateAlgorithm = (typeof STATE_ALGORITHMS)[number];
 export interface StateMixer {
   readonly kind: "state";
   readonly algorithm: StateAlgorithm;
-  /** Elements kept of the short convolution's past: (kernel - 1) x channels. */
-  /** rwkv: the token before, once or twice. */
+  /** Elements kept of the short convolution's past, (kernel - 1) x channels; rwkv: the token before, once or twice. */
   readonly convElements: number;
   /** Elements of the recurrent state. */
   readonly stateElements: number;
