@@ -239,6 +239,11 @@ const BUILT_OTHERWISE: ReadonlyMap<string, string> = new Map([
   ["gptj", "llama.cpp names it and has no graph of it"],
   ["opt", "llama.cpp does not load it"],
   ["minicpmv", "the config does not say which of several text models is inside"],
+  ["deepseek_v4", "caches of 4 and of 128 positions made into one, beside the window's, are not worked out yet"],
+  ["deepseek_ref", "caches of 4 and of 128 positions made into one, beside the window's, are not worked out yet"],
+  ["deepseek4", "caches of 4 and of 128 positions made into one, beside the window's, are not worked out yet"],
+  ["step3p7", "the config does not say how many heads the layers with a window have, as step 3.5's does"],
+  ["longcat_flash", "two attentions a layer, and experts that compute nothing, which llama.cpp does not load"],
 ]);
 
 function unfamiliar(field: string, name: string): SpecResult {
