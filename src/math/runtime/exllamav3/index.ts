@@ -3,6 +3,7 @@ import type { Machine } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
 import type { OptionValue } from "../../result.ts";
+import { type Again, largestContextAgain, mostSequencesAgain } from "../again.ts";
 import { type LayerLoad, layOut } from "../by-layer.ts";
 import { OVERHEAD } from "../llama-cpp/allocation.ts";
 import type { EnginePlan, EngineRefusal, Runtime } from "../runtime.ts";
@@ -59,6 +60,26 @@ const sum = (bytes: Iterable<number>): number => {
 };
 
 function planExllama(model: ModelSpec, asked: PlanOptions, machine: Machine): EnginePlan | EngineRefusal {
+  const plan = splitFor(model, asked, machine);
+  if (plan.status === "refused" || machine.accelerators.length < 2 || plan.options.tensor_parallel !== 1) return plan;
+  // The split is made anew for each load: what does not fit one GPU goes on to the next.
+  const again: Again = (load) => splitFor(model, { ...asked, ...load }, machine);
+  return {
+    ...plan,
+    at: (context) => {
+      const there = again({ context });
+      return there.status === "planned" ? { parts: there.parts, total: there.total } : plan.at(context);
+    },
+    limits: () => ({
+      ...plan.limits(),
+      maxContext: largestContextAgain(model.contextTrained, PAGE_TOKENS, again),
+      maxSequences: mostSequencesAgain(MOST_SEQUENCES, again),
+    }),
+  };
+}
+
+/** As the options and ExLlamaV3's autosplit lay it out. */
+function splitFor(model: ModelSpec, asked: PlanOptions, machine: Machine): EnginePlan | EngineRefusal {
   const resolution = resolveExllama(model, asked, machine);
   if (resolution.status === "refused") return resolution;
   const { options, warnings } = resolution;
