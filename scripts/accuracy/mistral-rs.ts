@@ -31,6 +31,9 @@ const SHAPES = [
 /** Buffers of a layer are counted in whole pages, and a thread may hold one of its step. */
 const GRAIN_BYTES = 150_000;
 
+/** Of bfloat16 alone, which a CPU holds in 32 bits; the plan's range has room for it. */
+const FILE_KEPT = "as much as the file's own bytes more, and why is not known";
+
 /** Rows for the table of engines and quantities; nothing where it cannot be run. */
 export function mistralJudged(): readonly Judged[] {
   const missing = requires.mistralrs();
@@ -41,7 +44,7 @@ export function mistralJudged(): readonly Judged[] {
   const folder = mkdtempSync(join(tmpdir(), "hwledger-mistral-"));
   try {
     return [
-      { engine: ENGINE, quantity: "a layer's weights and cache, on a CPU", pairs: layers(folder), because: "" },
+      { engine: ENGINE, quantity: "a layer's weights and cache, on a CPU", pairs: layers(folder), because: FILE_KEPT },
       { engine: ENGINE, quantity: "growth of the cache", pairs: growth(folder), because: "" },
     ];
   } finally {
@@ -77,7 +80,7 @@ function layers(folder: string): readonly Pair[] {
         const { looks } = runMistral(path, { isq, requests: [[100, 4]] });
         const { layers: by } = planOn(CPU, spec, { weights, context: 104 });
         const sum = (bytes: Float64Array): number => bytes.reduce((all, one) => all + one, 0);
-        return { held: Math.min(...looks.map(({ bytes }) => bytes)), planned: sum(by.weights) + sum(by.kv) };
+        return { held: looks.at(-1)?.bytes ?? 0, planned: sum(by.weights) + sum(by.kv) };
       };
       const [few, many] = [of(FEW), of(MANY)];
       return {
