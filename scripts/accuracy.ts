@@ -11,7 +11,9 @@ import { LOADS, realLoad } from "../tests/differential/real-load.ts";
 import { accountingRows } from "../tests/fixtures/accounting/read.ts";
 import { findModel, requires } from "../tests/requires.ts";
 import { countCorpus } from "./accuracy/corpus.ts";
+import { exllamaAccuracy } from "./accuracy/exllamav3.ts";
 import { loadLogAccuracy } from "./accuracy/load-logs.ts";
+import { mistralAccuracy } from "./accuracy/mistral-rs.ts";
 import { mlxAccuracy } from "./accuracy/mlx.ts";
 import { accuracyPage } from "./accuracy/page.ts";
 import { vllmAccuracy } from "./accuracy/vllm.ts";
@@ -33,6 +35,6 @@ const page = accuracyPage({
   wholeGrid: !quick,
   rows: accountingRows().map(compareRow),
   corpus: await countCorpus(),
-  engines: [...loadLogAccuracy(), ...mlxAccuracy(), ...vllmAccuracy()],
+  engines: [...loadLogAccuracy(), ...mlxAccuracy(), ...mistralAccuracy(), ...exllamaAccuracy(), ...vllmAccuracy()],
 });
 writeFileSync(join(ROOT, "docs", "accuracy.md"), page);
