@@ -198,6 +198,20 @@ const RWKV6: Conversion = {
   },
 };
 
+/** Ranks are the converter's own, whatever the config says. */
+const ARWKV7: Conversion = {
+  write: (c) => ({
+    context_length: UNLIMITED,
+    "wkv.head_size": numberIn(c, "head_size"),
+    "attention.decay_lora_rank": 64,
+    "attention.iclr_lora_rank": 64,
+    "attention.value_residual_mix_lora_rank": 32,
+    "attention.gate_lora_rank": c.wkv_has_gate === false ? 0 : 128,
+    "attention.head_count": 0,
+    token_shift_count: 1,
+  }),
+};
+
 const KIMI_LINEAR: Conversion = {
   write: (c) => {
     const linear = isObject(c.linear_attn_config) ? c.linear_attn_config : {};
@@ -251,6 +265,7 @@ export const RECURRENT: Conversions = {
   lfm2: LFM2,
   lfm2moe: LFM2_MOE,
   rwkv6: RWKV6,
+  arwkv7: ARWKV7,
   "kimi-linear": KIMI_LINEAR,
   bert: BERT,
 };
