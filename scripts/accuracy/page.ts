@@ -7,9 +7,7 @@ import { summaryOf } from "../../tests/differential/compute-golden.ts";
 import type { LoadOptions, RealLoad } from "../../tests/differential/real-load.ts";
 import type { Subject } from "../../tests/differential/subjects.ts";
 import type { Corpus, CorpusCount } from "./corpus.ts";
-import { mlxAccuracy } from "./mlx.ts";
 import { type Row, table } from "./table.ts";
-import { vllmAccuracy } from "./vllm.ts";
 
 export interface Measured {
   readonly loads: readonly { readonly options: LoadOptions; readonly load: RealLoad }[];
@@ -33,8 +31,6 @@ export function accuracyPage(measured: Measured): string {
     ...accounting(measured.rows),
     ...measured.engines,
     ...corpus(measured.corpus),
-    ...vllmAccuracy(),
-    ...mlxAccuracy(),
     "",
   ].join("\n\n");
 }
