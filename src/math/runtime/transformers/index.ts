@@ -57,7 +57,7 @@ function planTransformers(model: ModelSpec, asked: PlanOptions, machine: Machine
   if (resolution.status === "refused") return resolution;
   const { options, slots } = resolution;
   const backend = slots[0]?.backend ?? "cpu";
-  const costs = layerCosts(model);
+  const costs = layerCosts(model, options.elementBytes);
   const reserved = new Float64Array(slots.length);
   const budget = slots.map((device, i) => {
     if (i >= options.stages) return null;
@@ -110,7 +110,7 @@ function describe(options: TransformersOptions): Record<string, OptionValue> {
     context: options.context,
     sequences: options.sequences,
     batch: options.chunk,
-    kv_type: "bf16",
+    kv_type: options.type,
     attention: options.attention,
     pipeline_parallel: options.stages,
     reserve_bytes: options.reserveBytes,
@@ -136,9 +136,9 @@ function explain(model: ModelSpec, options: TransformersOptions, plan: EnginePla
   return [
     `Weights: tensors of ${model.layers.length} layers as the files have them = ${sum(plan.parts.weights_bytes)} (modelled)`,
     `KV cache: ${formatInteger(sequences)} × ${formatInteger(context)} tokens, with ${prompt} = ${sum(plan.parts.kv_cache_bytes)} (exact)`,
-    `State: a convolution's whole kernel in 16 bits, states in 32 = ${sum(plan.parts.state_bytes)} (exact)`,
+    `State: a convolution's whole kernel in ${8 * options.elementBytes} bits, states in 32 = ${sum(plan.parts.state_bytes)} (exact)`,
     `Compute: the fullest layer of a step over ${prompt}, ${options.attention} attention, a layer's cache copied = ${formatBytes(Math.max(...plan.parts.compute_bytes))} (modelled)`,
-    `Output: ${formatInteger(sequences)} × ${formatInteger(model.vocabularySize)} words × 6 B = ${sum(plan.parts.output_bytes)} (modelled)`,
+    `Output: ${formatInteger(sequences)} × ${formatInteger(model.vocabularySize)} words × ${options.elementBytes + 4} B = ${sum(plan.parts.output_bytes)} (modelled)`,
     `Libraries: PyTorch and its back-end = ${sum(plan.parts.overhead_bytes)} (modelled, not measured here)`,
   ];
 }

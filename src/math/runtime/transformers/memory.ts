@@ -8,8 +8,6 @@ import { isAttention } from "../torch/share.ts";
 import { stageOfLayers } from "../torch/stages.ts";
 import type { TransformersOptions } from "./options.ts";
 
-const BF16 = 2;
-
 /** Bytes that a token, and a sequence, take in one layer. */
 export interface LayerCost {
   readonly token: number;
@@ -19,31 +17,37 @@ export interface LayerCost {
 }
 
 /**
- * Keys and values of each head; latent attention keeps its compressed row. A convolution keeps as many tokens as its
+ * Keys and values of each head in the model's own type; latent attention keeps its compressed row. A convolution keeps as many tokens as its
  * kernel is long, one more than it needs; states are 32 bits.
  * @source transformers v5.24.0 cache_utils.py, models/deepseek_v3/modeling_deepseek_v3.py; run itself, tests/fixtures/transformers
  */
-export function layerCosts(model: ModelSpec): readonly LayerCost[] {
+export function layerCosts(model: ModelSpec, elementBytes: number): readonly LayerCost[] {
   return model.layers.map((layer) => {
     let [token, sequence] = [0, 0];
     let window: number | null = null;
     for (const mixer of layer.mixers) {
       if (mixer.kind === "state") {
         sequence +=
-          (mixer.convElements / Math.max(1, mixer.convKernel - 1)) * mixer.convKernel * BF16 + mixer.stateElements * 4;
+          (mixer.convElements / Math.max(1, mixer.convKernel - 1)) * mixer.convKernel * elementBytes +
+          mixer.stateElements * 4;
       } else if (layer.kvSharedWith === null) {
-        token += tokenBytes(mixer);
+        token += tokenElements(mixer) * elementBytes;
         if (isAttention(mixer)) window = mixer.window;
       }
     }
-    return { token, side: layer.sideCaches.map(({ elementsPerCell }) => elementsPerCell * BF16), sequence, window };
+    return {
+      token,
+      side: layer.sideCaches.map(({ elementsPerCell }) => elementsPerCell * elementBytes),
+      sequence,
+      window,
+    };
   });
 }
 
-function tokenBytes(mixer: Mixer): number {
-  if (mixer.kind === "latent") return (mixer.kvLoraRank + mixer.ropeDim) * BF16;
+function tokenElements(mixer: Mixer): number {
+  if (mixer.kind === "latent") return mixer.kvLoraRank + mixer.ropeDim;
   if (!isAttention(mixer) || !mixer.cached) return 0;
-  return mixer.kvHeads * (mixer.headDimK + mixer.headDimV) * BF16;
+  return mixer.kvHeads * (mixer.headDimK + mixer.headDimV);
 }
 
 /**
@@ -85,7 +89,7 @@ export function loadOf(
       stateHere += state[i] ?? 0;
     }
     const last = s === options.stages - 1;
-    return { kv: kvHere, state: stateHere, compute, output: last ? outputBytes(model, sequences) : 0, overhead };
+    return { kv: kvHere, state: stateHere, compute, output: last ? outputBytes(model, options) : 0, overhead };
   });
   return {
     stages,
@@ -100,9 +104,12 @@ export function loadOf(
 const LIBRARIES_GPU = GIB / 2;
 const LIBRARIES_CPU = (3 / 8) * GIB;
 
-/** Logits of the last token, in the model's type and then in 32 bits. @source generation/utils.py: logits_to_keep = 1 */
-export function outputBytes({ vocabularySize }: ModelSpec, sequences: number): number {
-  return sequences * vocabularySize * (BF16 + 4);
+/** Logits of the last token, in the model's type and then copied in 32 bits. @source transformers v5.24.0 generation/utils.py: logits_to_keep = 1, to(copy=True, dtype=torch.float32) */
+export function outputBytes(
+  { vocabularySize }: ModelSpec,
+  { sequences, elementBytes }: Pick<TransformersOptions, "sequences" | "elementBytes">,
+): number {
+  return sequences * vocabularySize * (elementBytes + 4);
 }
 
 /** The fullest layer of a step over the prompt. */
@@ -116,30 +123,37 @@ export function computeBytes(
   let most = 0;
   for (const [i, layer] of model.layers.entries()) {
     const copy = (costs[i]?.token ?? 0) * options.sequences * options.context;
-    most = Math.max(most, layerActivations(model, layer, tokens, 1) + copy + attentionBytes(layer, options, backend));
+    most = Math.max(
+      most,
+      layerActivations(model, layer, tokens, 1, options.elementBytes) + copy + attentionBytes(layer, options, backend),
+    );
   }
   return Math.round(most);
 }
 
-/** A score as bf16, as fp32 for the softmax, and as bf16 again. @source models/llama/modeling_llama.py eager_attention_forward */
+/**
+ * A score in 16 bits, in 32 for the softmax and in 16 again: 8 B. In 32 bits there is nothing to turn back: 4 + 4 B.
+ * @source transformers v5.24.0 models/llama/modeling_llama.py eager_attention_forward
+ */
 const EAGER_SCORE = 8;
-/** Metal's kernels for SDPA write the scores down. */
-const METAL_SCORE = 4;
+/** Metal's kernels for SDPA write the scores down, before the softmax and after it. */
+const METAL_SCORES = 2;
 
 function attentionBytes(layer: LayerSpec, options: TransformersOptions, backend: Backend): number {
-  const { sequences, context, attention } = options;
+  const { sequences, context, attention, elementBytes } = options;
   const queries = Math.min(options.chunk ?? context, context);
   let bytes = 0;
   for (const mixer of layer.mixers) {
     if (mixer.kind === "state") continue;
-    const score = attention === "eager" ? EAGER_SCORE : attention === "sdpa" && backend === "metal" ? METAL_SCORE : 0;
+    const written = attention === "sdpa" && backend === "metal" ? METAL_SCORES * elementBytes : 0;
+    const score = attention === "eager" ? EAGER_SCORE : written;
     let here = score * mixer.heads * queries * context;
     if (mixer.kind === "latent") {
       // Every step decompresses the whole cache of its layer.
-      here += mixer.heads * (2 * mixer.nopeDim + mixer.ropeDim + mixer.valueDim) * context * BF16;
+      here += mixer.heads * (2 * mixer.nopeDim + mixer.ropeDim + mixer.valueDim) * context * elementBytes;
     } else if (attention !== "flash_attention_2" && (attention === "eager" || masked(mixer.window, context))) {
       // Keys and values are copied for every query head, and the mask is written down.
-      here += mixer.heads * (mixer.headDimK + mixer.headDimV) * context * BF16 + queries * context;
+      here += mixer.heads * (mixer.headDimK + mixer.headDimV) * context * elementBytes + queries * context;
     }
     bytes = Math.max(bytes, here * sequences);
   }

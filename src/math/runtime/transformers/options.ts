@@ -17,7 +17,12 @@ export interface TransformersOptions {
   /** Devices that layers are spread over, in a row: device_map. */
   readonly stages: number;
   readonly reserveBytes: number;
+  /** The type of weights that are not packed, which activations and caches have as well. */
+  readonly type: FloatType;
+  readonly elementBytes: number;
 }
+
+export type FloatType = "f32" | "f16" | "bf16";
 
 export type TransformersResolution =
   | {
@@ -50,12 +55,14 @@ const OWN_BACKENDS: ReadonlySet<string> = new Set(["cuda", "rocm", "metal"]);
 export function resolveTransformers(model: ModelSpec, asked: PlanOptions, machine: Machine): TransformersResolution {
   const foreign = refuseForeign("transformers", asked, FOREIGN);
   if (foreign !== null) return foreign;
-  for (const type of [asked.kvTypeK, asked.kvTypeV]) {
-    if (type === null || type === "BF16" || type === "F16") continue;
+  const type = floatOf(model);
+  const elementBytes = type === "f32" ? 4 : 2;
+  for (const asks of [asked.kvTypeK, asked.kvTypeV]) {
+    if (asks === null || (type === "f32" ? asks === "F32" : asks === "BF16" || asks === "F16")) continue;
     return {
       status: "refused",
-      reason: `transformers is planned with its usual cache, in the model's own type, not in ${type.toLowerCase()}`,
-      hint: "take --kv-type bf16",
+      reason: `transformers is planned with its usual cache, in the model's own type, not in ${asks.toLowerCase()}`,
+      hint: `take --kv-type ${type}`,
     };
   }
   const gpus = machine.accelerators.filter(({ backend }) => OWN_BACKENDS.has(backend));
@@ -104,8 +111,17 @@ export function resolveTransformers(model: ModelSpec, asked: PlanOptions, machin
       attention: attentionOf(model, asked.flashAttention),
       stages,
       reserveBytes: asked.reserveBytes ?? 0,
+      type,
+      elementBytes,
     },
   };
+}
+
+/** @source transformers v5.24.0 modeling_utils.py dtype="auto", cache_utils.py DynamicLayer.lazy_initialization: the keys' own dtype */
+function floatOf({ weights }: ModelSpec): FloatType {
+  const own = weights?.checkpoint?.format;
+  const name = own?.status === "ok" ? own.float : weights?.name;
+  return name === "f32" || name === "f16" ? name : "bf16";
 }
 
 /** Models whose class has no SDPA: attention with sinks or a soft cap. @source models/{gpt_oss,gemma2}/modeling_*.py _supports_sdpa */

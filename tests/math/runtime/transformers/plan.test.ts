@@ -42,6 +42,41 @@ describe("Llama-3.1-8B, 8,192 tokens", () => {
   });
 });
 
+describe("in 32 bits", () => {
+  const [narrow, wide] = ["bf16", "f32"].map((weights) => planned(TRANSFORMERS, llama, gpus([80]), {}, weights));
+  if (narrow === undefined || wide === undefined) throw new Error("not planned");
+
+  test("keys, values, activations and logits are twice as wide: 32 layers x 8 heads x 256 x 4 B a token", () => {
+    expect(sum(wide.parts.kv_cache_bytes)).toBe(8192 * 32 * 8 * 256 * 4);
+    expect(wide.parts.compute_bytes[0]).toBe(8192 * (3 * 14_336 + 5 * 4096) * 4 + GIB / 16);
+    expect(sum(wide.parts.output_bytes)).toBe(128_256 * 8);
+    expect([narrow.options.kv_type, wide.options.kv_type]).toEqual(["bf16", "f32"]);
+    expect(wide.explain().join()).toContain("words × 8 B");
+  });
+
+  test("a score is 4 B, and 4 B after the softmax: as much as of a model in 16 bits", () => {
+    const eager = (weights: string): number =>
+      planned(TRANSFORMERS, llama, gpus([80]), { flashAttention: "off" }, weights).parts.compute_bytes[0] ?? 0;
+    const copies = 32 * 256 * 8192;
+    expect(eager("f32") - (wide.parts.compute_bytes[0] ?? 0)).toBe(32 * 8192 ** 2 * 8 + copies * 4 + 8192 ** 2);
+    expect(eager("bf16") - (narrow.parts.compute_bytes[0] ?? 0)).toBe(32 * 8192 ** 2 * 8 + copies * 2 + 8192 ** 2);
+  });
+
+  test("a convolution's kernel is as wide as the model, the state always 32 bits: 30 layers x (8192 x 4 x 4 + 32 x 128 x 128 x 4)", () => {
+    const model = configSpec("qwen3.5-35b-a3b");
+    const state = (weights: string): number =>
+      sum(planned(TRANSFORMERS, model, gpus([192]), {}, weights).parts.state_bytes);
+    expect(state("f32")).toBe(30 * (8192 * 4 * 4 + 32 * 128 * 128 * 4));
+    expect(state("bf16")).toBe(30 * (8192 * 4 * 2 + 32 * 128 * 128 * 4));
+  });
+
+  test("its cache is of no other type", () => {
+    const asked = (kvTypeK: "BF16" | "F32"): unknown => attempt(TRANSFORMERS, llama, gpus([80]), { kvTypeK }, "f32");
+    expect(asked("F32")).toMatchObject({ status: "planned" });
+    expect(asked("BF16")).toMatchObject({ status: "refused", hint: "take --kv-type f32" });
+  });
+});
+
 describe("windows", () => {
   test("hold the whole prompt, and only a chunk and the window where the prompt is cut", () => {
     const model = configSpec("gpt-oss-20b");
