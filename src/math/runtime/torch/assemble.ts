@@ -50,6 +50,8 @@ export interface TorchPlan {
   /** Kept free by slot, and what the plan may fill; null: not known. */
   readonly reserved: Float64Array;
   readonly budget: readonly (number | null)[];
+  /** By slot: what is free beyond what the engine wants before it starts, negative where it does not. Left out: it starts. */
+  readonly startSpare?: readonly (number | null)[];
   /** The engine's need at a load. `asked`: the number of sequences was asked for, and the engine is told so. */
   readonly load: (context: number, sequences: number, asked: boolean) => RankLoad;
   readonly sequencesAsked: boolean;
@@ -73,7 +75,12 @@ export function assemble(plan: TorchPlan): EnginePlan {
     return { parts, total };
   };
   const spare = (total: Float64Array): (number | null)[] =>
-    plan.budget.map((most, i) => (most === null ? null : most - (total[i] ?? 0)));
+    plan.budget.map((most, i) => {
+      if (most === null) return null;
+      const left = most - (total[i] ?? 0);
+      const atStart = plan.startSpare?.[i] ?? null;
+      return atStart !== null && atStart < 0 ? Math.min(left, atStart) : left;
+    });
   const fits = (context: number, sequences: number, asked: boolean): boolean =>
     spare(columns(plan.load(context, sequences, asked)).total).every((left) => left === null || left >= 0);
 

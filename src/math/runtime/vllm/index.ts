@@ -77,7 +77,7 @@ function planVllm(
   const { pooled, weights } = prepared;
   const slots = [...machine.accelerators, machine.host];
   const used = tensor * pipeline;
-  const { reserved, budget, blocked } = budgets(machine, options, used);
+  const { reserved, budget, startSpare, blocked } = budgets(machine, options, used);
   const load = (context: number, sequences: number, said: boolean): RankLoad =>
     loadOf(pooled, context, sequences, said);
   let pool: Pool | null = null;
@@ -94,8 +94,8 @@ function planVllm(
     mostSequences: options.batch,
     options: {},
     reserved,
-    budget:
-      blocked === null ? budget : budget.map((bytes, i) => (i < used && bytes !== null ? Math.min(bytes, -1) : bytes)),
+    budget,
+    startSpare,
     load,
     basis: BASIS,
     range: (at, bytes) => rangeOf(at, bytes, options.ranks),
@@ -125,6 +125,8 @@ interface Budgets {
   readonly reserved: Float64Array;
   /** memory x utilization. */
   readonly budget: readonly (number | null)[];
+  /** Free beyond that share; null: not known. */
+  readonly startSpare: readonly (number | null)[];
   /** Why vLLM would not start here; null: it would. */
   readonly blocked: string | null;
 }
@@ -134,6 +136,7 @@ function budgets(machine: Machine, { utilization }: VllmOptions, used: number): 
   const slots = machine.accelerators.length + 1;
   const reserved = new Float64Array(slots);
   const budget: (number | null)[] = Array.from({ length: slots }, () => null);
+  const startSpare: (number | null)[] = Array.from({ length: slots }, () => null);
   let blocked: string | null = null;
   for (const [i, device] of machine.accelerators.slice(0, used).entries()) {
     const memory = memoryOf(device);
@@ -141,10 +144,12 @@ function budgets(machine: Machine, { utilization }: VllmOptions, used: number): 
     const share = Math.ceil(memory * utilization);
     budget[i] = share;
     reserved[i] = memory - share;
-    if (device.freeBytes !== null && device.freeBytes < share)
+    if (device.freeBytes === null) continue;
+    startSpare[i] = device.freeBytes - share;
+    if (device.freeBytes < share)
       blocked = `vLLM does not start: it wants ${utilization} of ${device.name}'s memory, and no more than ${Math.floor((device.freeBytes / memory) * 100) / 100} of it is free. Free some, or take a smaller --memory-utilization.`;
   }
-  return { reserved, budget, blocked };
+  return { reserved, budget, startSpare, blocked };
 }
 
 function describe(options: VllmOptions, pooled: Pooled, pool: Pool | null): Record<string, OptionValue> {

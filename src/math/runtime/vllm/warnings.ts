@@ -11,8 +11,10 @@ export function poolWarnings({ options, layout, model }: Pooled, plan: EnginePla
     warnings.push("vLLM's kernels for latent attention take fp8, not fp8_e5m2.");
   if (pool === null || pool.blocks === 0) return warnings;
   let left = 0;
-  for (const bytes of plan.spare) if (bytes !== null) left += bytes;
-  if (left < 0) return warnings;
+  for (const bytes of plan.spare) {
+    if (bytes !== null && bytes < 0) return warnings;
+    left += bytes ?? 0;
+  }
   warnings.push(
     `vLLM takes ${formatBytes(left)} more than this plan needs: its pool holds ${formatInteger(pool.tokens)} tokens, ${formatRequests(pool.concurrency)} of ${formatInteger(options.context)} tokens.`,
   );

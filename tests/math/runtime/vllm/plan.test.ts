@@ -127,6 +127,31 @@ test("a share that is not free: vLLM does not start", () => {
   expect(fits(planned(VLLM, llama, busy, { memoryUtilization: 0.85 }))).toBe(true);
 });
 
+describe("where it does not start", () => {
+  const [gpu] = one.accelerators;
+  if (gpu === undefined) throw new Error("no GPU");
+  const busy = { ...gpu, usableBytes: 23.5 * GIB, freeBytes: 21 * GIB };
+
+  test("what is lacking is what must be freed: 0.92 of 23.5 GiB less 21 GiB", () => {
+    const plan = planned(VLLM, llama, { ...one, accelerators: [busy] });
+    expect(plan.spare[0]).toBe(21 * GIB - Math.ceil(23.5 * GIB * 0.92));
+    expect(plan.limits()).toMatchObject({ maxContext: null, maxSequences: null });
+  });
+
+  test("or what the plan is over its share, where that is more", () => {
+    const plan = planned(VLLM, llama, { ...one, accelerators: [busy] }, { sequences: 100 });
+    expect(plan.spare[0]).toBe(Math.ceil(23.5 * GIB * 0.92) - (plan.total[0] ?? 0));
+    expect(plan.spare[0]).toBeLessThan(21 * GIB - Math.ceil(23.5 * GIB * 0.92));
+  });
+
+  test("of two GPUs the one that is busy lacks it, and no pool is promised", () => {
+    const plan = planned(VLLM, llama, { ...one, accelerators: [gpu, busy] }, { tensorParallel: 2 });
+    expect(plan.spare[0]).toBeGreaterThan(0);
+    expect(plan.spare[1]).toBe(21 * GIB - Math.ceil(23.5 * GIB * 0.92));
+    expect(plan.warnings.join()).not.toContain("its pool holds");
+  });
+});
+
 test("keeping memory free is taking a smaller share", () => {
   // (24 - 6) / 24
   expect(planned(VLLM, llama, one, { reserveBytes: 6 * GIB }).options.memory_utilization).toBe(0.75);
