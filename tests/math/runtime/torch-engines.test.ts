@@ -3,8 +3,10 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { PARTS } from "../../../src/math/runtime/runtime.ts";
 import { SGLANG } from "../../../src/math/runtime/sglang/index.ts";
+import { TGI } from "../../../src/math/runtime/tgi/index.ts";
 import { TRANSFORMERS } from "../../../src/math/runtime/transformers/index.ts";
 import { VLLM } from "../../../src/math/runtime/vllm/index.ts";
+import { GIB } from "../../../src/math/units.ts";
 import { configSpec } from "../../fixtures/vllm/read.ts";
 import { fits, gpus, planned, sum } from "./torch-plans.ts";
 
@@ -89,5 +91,22 @@ describe.each([
       expect(plan.explain().length).toBeGreaterThanOrEqual(4);
       expect(plan.explain().join("\n")).not.toMatch(/NaN|undefined|Infinity/);
     }
+  });
+});
+
+describe.each([
+  ["vLLM", VLLM],
+  ["SGLang", SGLANG],
+  ["TGI", TGI],
+] as const)("%s: memory kept free beside a share", (_, runtime) => {
+  const share = (memoryUtilization: number | null, gib: number | null): unknown =>
+    planned(runtime, configSpec("meta-llama-3.1-8b"), gpus([96]), {
+      memoryUtilization,
+      reserveBytes: gib === null ? null : gib * GIB,
+    }).options.memory_utilization;
+
+  test("the smaller share holds, whichever said it", () => {
+    expect([share(0.75, null), share(null, 48)]).toEqual([0.75, 0.5]);
+    expect([share(0.75, 48), share(0.75, 12), share(0.25, 48)]).toEqual([0.5, 0.75, 0.25]);
   });
 });

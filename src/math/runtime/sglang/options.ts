@@ -5,7 +5,7 @@ import type { KvName, PlanOptions } from "../../options.ts";
 import { type ForeignOption, refuseForeign } from "../foreign-options.ts";
 import type { EngineRefusal } from "../runtime.ts";
 import type { Ranks } from "../torch/assemble.ts";
-import { memoryOf } from "../torch/memory.ts";
+import { memoryOf, shareBeside, smallerShare } from "../torch/memory.ts";
 import { chooseRanks } from "../torch/ranks.ts";
 import { settingsFor, staticFraction } from "./rules.ts";
 
@@ -92,11 +92,8 @@ export function resolveSglang(model: ModelSpec, asked: PlanOptions, machine: Mac
     memory === null
       ? UNKNOWN_FRACTION
       : staticFraction({ memoryBytes: memory, chunk, graphBatch, ranks: ranks.tensor * ranks.pipeline, latent });
-  const kept =
-    asked.reserveBytes === null || memory === null
-      ? null
-      : Math.floor(((memory - asked.reserveBytes) / memory) * 1000) / 1000;
-  const fraction = asked.memoryUtilization ?? kept ?? own;
+  const kept = asked.reserveBytes === null || memory === null ? null : shareBeside(asked.reserveBytes, memory);
+  const fraction = smallerShare(asked.memoryUtilization, kept) ?? own;
   if (fraction <= 0) {
     return {
       status: "refused",

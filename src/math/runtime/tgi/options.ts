@@ -5,7 +5,7 @@ import type { KvName, PlanOptions } from "../../options.ts";
 import { type ForeignOption, refuseForeign } from "../foreign-options.ts";
 import type { EngineRefusal } from "../runtime.ts";
 import type { Ranks } from "../torch/assemble.ts";
-import { memoryOf } from "../torch/memory.ts";
+import { memoryOf, shareBeside, smallerShare } from "../torch/memory.ts";
 import { chooseRanks } from "../torch/ranks.ts";
 
 export interface TgiOptions {
@@ -72,11 +72,8 @@ export function resolveTgi(model: ModelSpec, asked: PlanOptions, machine: Machin
   }
   const context = asked.context ?? Math.min(DEFAULT_CONTEXT, model.contextTrained ?? DEFAULT_CONTEXT);
   const memory = machine.accelerators[0] === undefined ? null : memoryOf(machine.accelerators[0]);
-  const kept =
-    asked.reserveBytes === null || memory === null
-      ? null
-      : Math.floor(((memory - asked.reserveBytes) / memory) * 1000) / 1000;
-  const fraction = asked.memoryUtilization ?? kept ?? DEFAULT_FRACTION;
+  const kept = asked.reserveBytes === null || memory === null ? null : shareBeside(asked.reserveBytes, memory);
+  const fraction = smallerShare(asked.memoryUtilization, kept) ?? DEFAULT_FRACTION;
   if (fraction <= 0) {
     return {
       status: "refused",

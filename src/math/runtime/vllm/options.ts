@@ -6,7 +6,7 @@ import { GIB } from "../../units.ts";
 import { type ForeignOption, refuseForeign } from "../foreign-options.ts";
 import type { EngineRefusal } from "../runtime.ts";
 import type { Ranks } from "../torch/assemble.ts";
-import { memoryOf } from "../torch/memory.ts";
+import { memoryOf, shareBeside, smallerShare } from "../torch/memory.ts";
 import { chooseRanks } from "../torch/ranks.ts";
 import type { VllmRules } from "./rules.ts";
 
@@ -81,7 +81,8 @@ export function resolveVllm(model: ModelSpec, asked: PlanOptions, machine: Machi
     };
   }
   const utilization =
-    asked.memoryUtilization ?? utilizationOf(asked.reserveBytes, machine, chosen.ranks) ?? rules.utilization;
+    smallerShare(asked.memoryUtilization, utilizationOf(asked.reserveBytes, machine, chosen.ranks)) ??
+    rules.utilization;
   if (utilization <= 0) {
     return {
       status: "refused",
@@ -128,9 +129,9 @@ function utilizationOf(reserveBytes: number | null, machine: Machine, ranks: Ran
   let share = 1;
   for (const device of machine.accelerators.slice(0, ranks.tensor * ranks.pipeline)) {
     const memory = memoryOf(device);
-    if (memory !== null) share = Math.min(share, (memory - reserveBytes) / memory);
+    if (memory !== null) share = Math.min(share, shareBeside(reserveBytes, memory));
   }
-  return Math.floor(share * 1000) / 1000;
+  return share;
 }
 
 /**
