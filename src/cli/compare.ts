@@ -15,6 +15,7 @@ export const runCompare: RunCommand = async (invocation, { config, out, json }) 
   if (json) out.write(`${JSON.stringify(compareJson(rows), null, 2)}\n`);
   else out.write(renderCompare(rows, { styled: out.styled, columns: out.columns }));
   const statuses = new Set(rows.map(({ result }) => result.status));
+  if (statuses.size === 1 && statuses.has("error")) return EXIT.usage;
   if (statuses.has("fits")) return EXIT.done;
   return statuses.has("does_not_fit") ? EXIT.doesNotFit : EXIT.unknown;
 };

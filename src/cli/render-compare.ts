@@ -14,21 +14,24 @@ export function renderCompare(rows: readonly ComparedRow[], style: CompareStyle)
   const paint = style.styled ? PAINT : PLAIN;
   const [first] = rows;
   if (first === undefined) return "Nothing to compare.\n";
-  const blocks = [heading(first.result, paint), table(rows, paint, style.columns), differences(rows), commands(rows)];
+  const blocks = [heading(rows, paint), table(rows, paint, style.columns), differences(rows), commands(rows)];
   return `${blocks
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join("\n"))
     .join("\n\n")}\n`;
 }
 
-function heading({ model, options }: PlanResult, paint: Paint): string[] {
+/** The context as it was asked: an engine may have cut it. */
+function heading(rows: readonly ComparedRow[], paint: Paint): string[] {
+  const [first] = rows;
+  if (first === undefined) return [];
+  const { model } = first.result;
+  const { context, sequences } = first.asked.options;
   const facts = [
     model.family,
     model.parameters === null ? null : `${formatParameters(model.parameters.total)} parameters`,
-    typeof options.context === "number" ? `context ${formatInteger(options.context)}` : null,
-    typeof options.sequences === "number"
-      ? `${options.sequences} ${options.sequences === 1 ? "sequence" : "sequences"}`
-      : null,
+    context === null ? null : `context ${formatInteger(context)}`,
+    sequences === null ? null : `${sequences} ${sequences === 1 ? "sequence" : "sequences"}`,
   ];
   return [[paint.bold(model.id ?? "model"), ...facts.filter((fact) => fact !== null)].join(" · ")];
 }
@@ -95,7 +98,10 @@ function colour({ status, tight }: PlanResult, paint: Paint): (text: string) => 
 
 function differences(rows: readonly ComparedRow[]): string[] {
   const said = new Map<string, string>();
-  for (const { result, difference } of rows) if (difference !== null) said.set(result.engine.id, difference);
+  // The best row's, where an engine has several.
+  for (const { result, difference } of rows) {
+    if (difference !== null && !said.has(result.engine.id)) said.set(result.engine.id, difference);
+  }
   return said.size === 0 ? [] : ["Why they differ", ...[...said].map(([engine, text]) => `  ${engine}: ${text}`)];
 }
 

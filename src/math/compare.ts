@@ -1,5 +1,6 @@
 /** One model on every engine: the same question put to each, with weights that engine loads and options it has. */
 import { extrasAsked, NO_EXTRAS } from "./extras.ts";
+import { inSystemMemory } from "./fit-words.ts";
 import type { ModelSpec } from "./model.ts";
 import { ENGINES, type EngineId, NO_OPTIONS, type PlanOptions } from "./options.ts";
 import { plan } from "./plan.ts";
@@ -12,6 +13,8 @@ export interface ComparedRow {
   readonly result: PlanResult;
   /** What this engine does otherwise with this model; null where it does not run it. */
   readonly difference: string | null;
+  /** The question as this engine was asked it: weights and options, without what it does not have. */
+  readonly asked: Pick<PlanInput, "weights" | "options">;
 }
 
 export interface CompareOptions {
@@ -24,8 +27,8 @@ export interface CompareOptions {
  * A row for each engine, best first. The weights are those that were asked for where an engine has them, else its own that
  * come nearest to them in size: an engine that has no Q4_K_M is compared at about as many bits. Options that an engine
  * does not have are left out for it, and its row says so. Where a machine has several accelerators and nothing is said
- * of sharing, the better of one and all of them is taken. Lengths that nobody said are the same for all, whatever an
- * engine's own defaults are.
+ * of sharing, the better of one and all of them is taken. A context that nobody said is the same for all, whatever an
+ * engine's own default is.
  */
 export function compareEngines(asked: PlanInput, options: CompareOptions = {}): readonly ComparedRow[] {
   const input = { ...asked, options: withLengths(asked) };
@@ -43,29 +46,36 @@ const DEFAULT_CONTEXT = 8192;
 
 function withLengths({ options, subject }: PlanInput): PlanOptions {
   const trained = subject.spec.status === "ok" ? subject.spec.spec.contextTrained : null;
-  return {
-    ...options,
-    context: options.context ?? Math.min(DEFAULT_CONTEXT, trained ?? DEFAULT_CONTEXT),
-    sequences: options.sequences ?? 1,
-  };
+  return { ...options, context: options.context ?? Math.min(DEFAULT_CONTEXT, trained ?? DEFAULT_CONTEXT) };
 }
 
-/** Best first: what fits, what fits tightly, what does not fit, what is not known; of these the longest context, then the least memory. */
-export function rankRows(rows: readonly ComparedRow[]): readonly ComparedRow[] {
+/**
+ * Best first: what fits on the accelerators, what fits with layers or experts in system memory, what fits tightly, what
+ * does not fit, what is not known; of these what was not cut shorter than asked, then the longest context, then the least memory.
+ */
+export function rankRows<Row extends Pick<ComparedRow, "result" | "asked">>(rows: readonly Row[]): readonly Row[] {
   return [...rows].sort((a, b) => {
     const [x, y] = [a.result, b.result];
     return (
       place(x) - place(y) ||
+      Number(isCut(a)) - Number(isCut(b)) ||
       (y.limits.max_context ?? -1) - (x.limits.max_context ?? -1) ||
       (x.memory.total_bytes ?? Number.POSITIVE_INFINITY) - (y.memory.total_bytes ?? Number.POSITIVE_INFINITY)
     );
   });
 }
 
-const PLACES = { fits: 0, does_not_fit: 2, unknown: 3, error: 4 } as const;
+const PLACES = { fits: 0, does_not_fit: 3, unknown: 4, error: 5 } as const;
 
-function place({ status, tight }: PlanResult): number {
-  return tight && status === "fits" ? 1 : PLACES[status];
+function place(result: PlanResult): number {
+  if (result.status !== "fits") return PLACES[result.status];
+  return result.tight ? 2 : inSystemMemory(result) === null ? 0 : 1;
+}
+
+/** Planned for a shorter context than was asked for. */
+function isCut({ result, asked }: Pick<ComparedRow, "result" | "asked">): boolean {
+  const { context } = result.options;
+  return typeof context === "number" && context < (asked.options.context ?? 0);
 }
 
 /** A version is one engine's own: the others are planned for the newest that is known. */
@@ -108,22 +118,17 @@ export function nearest(choices: readonly WeightsChoice[], bytes: number): Weigh
 function planOn(input: PlanInput): ComparedRow {
   const count = input.machine.accelerators.length;
   const { tensorParallel, pipelineParallel } = input.options;
-  const results = [planWithout(input)];
+  const answers = [planWithout(input)];
   if (count > 1 && tensorParallel === null && pipelineParallel === null) {
     const shared = planWithout({ ...input, options: { ...input.options, tensorParallel: count } });
-    // An engine that does not share layers so has been planned without it, and says so.
-    if (shared.options.tensor_parallel === count) results.push(shared);
+    // An engine that does not share layers so has been planned without it, as above.
+    if (shared.asked.options.tensorParallel === count) answers.push(shared);
   }
-  const [result] = rankRows(results.map((each) => ({ result: each, difference: null })));
-  if (result === undefined) throw new RangeError("Cannot compare without a plan");
+  const [best] = rankRows(answers);
+  if (best === undefined) throw new RangeError("Cannot compare without a plan");
   const model = typedFor(input);
-  return {
-    result: result.result,
-    difference:
-      model === null || result.result.memory.total_bytes === null
-        ? null
-        : sentence(RUNTIMES[input.engine].difference(model)),
-  };
+  const runs = model !== null && best.result.memory.total_bytes !== null;
+  return { ...best, difference: runs ? sentence(RUNTIMES[input.engine].difference(model)) : null };
 }
 
 function sentence(text: string): string {
@@ -136,40 +141,56 @@ function typedFor({ engine, weights, subject }: PlanInput): ModelSpec | null {
   return typed.status === "ok" ? typed.spec : null;
 }
 
-/** What each attempt keeps of what was asked for: all; what most engines have; what every engine has. */
-const KEPT: readonly ((asked: PlanOptions) => PlanOptions)[] = [
-  (asked) => asked,
-  ({ context, sequences, reserveBytes, kvTypeK, kvTypeV, ubatch }) => ({
-    ...NO_OPTIONS,
-    context,
-    sequences,
-    reserveBytes,
-    kvTypeK,
-    kvTypeV,
-    ubatch,
-  }),
-  ({ context, sequences, reserveBytes }) => ({ ...NO_OPTIONS, context, sequences, reserveBytes }),
-];
+/** Options that an engine may be planned without. K's and V's types are one. */
+const DROPPABLE = [
+  ["ubatch"],
+  ["batch"],
+  ["program"],
+  ["kvTypeK", "kvTypeV"],
+  ["flashAttention"],
+  ["kvUnified"],
+  ["swaFull"],
+  ["gpuLayers"],
+  ["cpuMoeLayers"],
+  ["splitMode"],
+  ["tensorSplit"],
+  ["overrideTensor"],
+  ["tensorParallel"],
+  ["pipelineParallel"],
+  ["memoryUtilization"],
+  ["mla"],
+  ["attentionMaxBatch"],
+] as const satisfies readonly (readonly (keyof PlanOptions)[])[];
 
-/** With what is loaded beside the model only where the engine can be planned with it. */
-function attempts(input: PlanInput): readonly PlanInput[] {
-  const { extras: can = [] } = RUNTIMES[input.engine] as Runtime;
-  const tries = KEPT.map((keep) => ({ ...input, options: keep(input.options) }));
-  if (extrasAsked(input.extras ?? NO_EXTRAS).every((kind) => can.includes(kind))) return tries;
-  return [input, ...tries.map((attempt) => ({ ...attempt, extras: NO_EXTRAS }))];
+/** The question with less in it: without one of the options that were said, or without what is loaded beside the model. */
+function shorter(input: PlanInput): readonly PlanInput[] {
+  const without = DROPPABLE.filter((keys) => keys.some((key) => input.options[key] !== null)).map((keys) => ({
+    ...input,
+    options: { ...input.options, ...Object.fromEntries(keys.map((key) => [key, NO_OPTIONS[key]])) },
+  }));
+  const beside = extrasAsked(input.extras ?? NO_EXTRAS).length > 0;
+  return beside ? [...without, { ...input, extras: NO_EXTRAS }] : without;
 }
 
-function planWithout(input: PlanInput): PlanResult {
-  let refusal: PlanResult | null = null;
-  for (const attempt of attempts(input)) {
-    const result = plan(attempt);
-    if (result.status !== "error") return refusal === null ? result : saying(result, refusal);
-    refusal ??= result;
+/** Leaves out, one after the other, what the engine refuses, for as long as that changes its answer. */
+function planWithout(asked: PlanInput): Pick<ComparedRow, "result" | "asked"> {
+  const refusals: string[] = [];
+  let input = asked;
+  let result = plan(input);
+  while (result.status === "error") {
+    const { message } = result.error ?? { message: "" };
+    const next = shorter(input).find((less) => plan(less).error?.message !== message);
+    // Nothing that was said is at fault: this is the answer to the whole question.
+    if (next === undefined) return { result: refusals.length === 0 ? result : plan(asked), asked };
+    refusals.push(message);
+    input = next;
+    result = plan(input);
   }
-  return refusal ?? plan(input);
+  return { result: saying(result, refusals), asked: input };
 }
 
-function saying(result: PlanResult, refusal: PlanResult): PlanResult {
-  const without = `Planned without what ${result.engine.id} does not have: ${refusal.error?.message ?? "an option"}.`;
+function saying(result: PlanResult, refusals: readonly string[]): PlanResult {
+  if (refusals.length === 0) return result;
+  const without = `Planned without what ${result.engine.id} does not have: ${refusals.join("; ")}.`;
   return { ...result, warnings: [...result.warnings, without] };
 }

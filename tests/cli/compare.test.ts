@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { renderCompare } from "../../src/cli/render-compare.ts";
 import { devicesOf } from "../../src/devices-of.ts";
-import { ENGINES } from "../../src/math/options.ts";
+import { ENGINES, NO_OPTIONS } from "../../src/math/options.ts";
 import { runCli, writeModel } from "./run-cli.ts";
 import { SLIDING_PLAN } from "./sliding-plan.ts";
 
@@ -44,6 +44,8 @@ describe("hwledger compare", () => {
     const none = runCli(["compare"]);
     expect(none.status).toBe(2);
     expect(none.err).toContain("one MODEL");
+    const weights = runCli(["compare", MODEL, "--device", "24GiB", "--weights", "foo"]);
+    expect([weights.status, weights.out.includes("foo")]).toEqual([2, true]);
     const device = runCli(["compare", MODEL, "--device", "24GiB,no-such-card"]);
     expect([device.status, device.err.includes("no-such-card"), device.err.includes("hint:")]).toEqual([2, true, true]);
     expect(() => devicesOf(" , ")).toThrow("Cannot compare 0 devices");
@@ -53,7 +55,7 @@ describe("hwledger compare", () => {
 
 describe("the text of a comparison", () => {
   const rows = [
-    { result: SLIDING_PLAN, difference: "It keeps all." },
+    { result: SLIDING_PLAN, difference: "It keeps all.", asked: { weights: null, options: NO_OPTIONS } },
     {
       result: {
         ...SLIDING_PLAN,
@@ -62,6 +64,7 @@ describe("the text of a comparison", () => {
         error: { code: "usage", message: "Cannot run", hint: null },
       },
       difference: null,
+      asked: { weights: null, options: NO_OPTIONS },
     },
   ] as const;
 

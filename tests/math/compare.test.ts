@@ -51,9 +51,9 @@ describe("comparing engines", () => {
     expect((vllm?.memory.weights_bytes ?? 0) / bytes).toBeLessThan(1.2);
   });
 
-  test("lengths that nobody said are the same for all, whatever their own defaults", () => {
+  test("a context that nobody said is the same for all, whatever their own defaults", () => {
     const unsaid = compareEngines(inputOf({ options: NO_OPTIONS }), { engines: ["llama.cpp", "ollama", "lmstudio"] });
-    for (const { result } of unsaid) expect(result.options).toMatchObject({ context: 8192, sequences: 1 });
+    for (const { result } of unsaid) expect(result.options).toMatchObject({ context: 8192 });
   });
 
   test("who cannot be planned with a draft model is planned without, and says so", () => {
@@ -85,6 +85,24 @@ describe("comparing engines", () => {
     expect(rowOf(asked, "llama.cpp")?.options.kv_type).toBe("q4_0");
   });
 
+  test("each option that is refused is left out, and no other: the rest stays as asked", () => {
+    const options = {
+      ...NO_OPTIONS,
+      context: 4096,
+      flashAttention: "off",
+      ubatch: 256,
+      memoryUtilization: 0.8,
+    } as const;
+    const vllm = compareEngines(inputOf({ options }), { engines: ["vllm"] }).find(
+      ({ difference }) => difference !== null,
+    );
+    expect(vllm?.result.options.memory_utilization).toBe(0.8);
+    const [said = ""] = vllm?.result.warnings.filter((warning) => warning.startsWith("Planned without")) ?? [];
+    expect(said).toContain("--flash-attention");
+    expect(said).toContain("--ubatch");
+    expect(vllm?.asked.options).toMatchObject({ flashAttention: null, ubatch: null, memoryUtilization: 0.8 });
+  });
+
   test("with every weights, each engine has a row for each of its choices", () => {
     const every = compareEngines(inputOf(), { engines: ["llama.cpp"], everyWeights: true });
     const names = every.map(({ result }) => result.options.weights);
@@ -94,8 +112,10 @@ describe("comparing engines", () => {
 
   test("two cards: an engine that shares layers among them takes both where one is too small", () => {
     const two = inputOf({ weights: "BF16", machine: machineOf([device("a", 12), device("b", 12)], 64) });
-    const vllm = rowOf(compareEngines(two, { engines: ["vllm"] }), "vllm");
-    expect(vllm?.options.tensor_parallel).toBe(2);
+    for (const options of [two.options, { ...two.options, flashAttention: "off" } as const]) {
+      const vllm = rowOf(compareEngines({ ...two, options }, { engines: ["vllm"] }), "vllm");
+      expect(vllm?.options.tensor_parallel).toBe(2);
+    }
   });
 
   test("a model nobody knows is unknown for each engine", () => {
@@ -108,7 +128,7 @@ describe("comparing engines", () => {
 
 describe("ranking", () => {
   const base = plan(inputOf());
-  const row = (change: Partial<PlanResult>, total = 10, context: number | null = 100): ComparedRow => ({
+  const row = (change: Partial<PlanResult>, total = 10, context: number | null = 100, asked = 100): ComparedRow => ({
     result: {
       ...base,
       memory: { ...base.memory, total_bytes: total },
@@ -116,14 +136,17 @@ describe("ranking", () => {
       ...change,
     },
     difference: null,
+    asked: { weights: null, options: { ...NO_OPTIONS, context: asked } },
   });
 
-  test("what fits, tightly, not at all, unknown, impossible; then the longest context, then the least memory", () => {
+  test("what fits, partly in system memory, tightly, not at all, unknown, impossible; what was cut after what was not; then the longest context, then the least memory", () => {
     const rows = [
       row({ status: "error" }),
       row({ status: "unknown" }),
       row({ status: "does_not_fit" }),
       row({ status: "fits", tight: true }),
+      row({ status: "fits", tight: false, options: { ...base.options, gpu_layers: 20 } }),
+      row({ status: "fits", tight: false, options: { ...base.options, context: 50 } }),
       row({ status: "fits", tight: false }, 20),
       row({ status: "fits", tight: false }, 10),
       row({ status: "fits", tight: false }, 30, 200),

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { fitWords } from "../../src/math/fit-words.ts";
+import { fitWords, inSystemMemory } from "../../src/math/fit-words.ts";
 import { SLIDING_PLAN } from "../cli/sliding-plan.ts";
 
 const MIB = 2 ** 20;
@@ -20,4 +20,14 @@ test("the fullest device decides, spare or short", () => {
 test("where there is no plan, why", () => {
   expect(fitWords({ ...SLIDING_PLAN, reason: "nobody knows" })).toBe("nobody knows");
   expect(fitWords({ ...SLIDING_PLAN, error: { code: "usage", message: "Cannot", hint: null } })).toBe("Cannot");
+});
+
+test("what the accelerators do not hold is said", () => {
+  const host = { ...SLIDING_PLAN, devices: [...SLIDING_PLAN.devices, ...SLIDING_PLAN.devices] };
+  const layers = SLIDING_PLAN.model.layers ?? 0;
+  const at = (options: typeof SLIDING_PLAN.options) => inSystemMemory({ ...host, options });
+  expect(at({ gpu_layers: layers - 4 })).toBe(`4 of ${layers} layers`);
+  expect(at({ gpu_layers: layers + 1, cpu_moe_layers: 3 })).toBe("experts");
+  expect(at({ gpu_layers: layers + 1, override_tensor: [] })).toBeNull();
+  expect(at({})).toBeNull();
 });

@@ -4,6 +4,7 @@ import { devicesOf } from "../../devices-of.ts";
 import { AppError } from "../../errors.ts";
 import { type ComparedRow, compareEngines, rankRows } from "../../math/compare.ts";
 import { compareJson } from "../../math/compare-json.ts";
+import { ENGINES } from "../../math/options.ts";
 import { type PlanRequest, parseRequest } from "../../request.ts";
 import { bodyText } from "../body.ts";
 import { errorJson, reported, statusOf } from "../errors.ts";
@@ -60,11 +61,28 @@ async function load(
   }
 }
 
+/** Every weight of every engine on more machines than this is more than a page shows, and than a server should do at once. */
+const MOST_WITH_EVERY_WEIGHT = 2;
+
+/** Engine by engine: others are answered in between. @throws {AppError} */
 async function compared(request: PlanRequest, everyWeights: boolean, deps: PlanDeps): Promise<readonly ComparedRow[]> {
+  const devices = devicesOf(request.device);
+  if (everyWeights && devices.length > MOST_WITH_EVERY_WEIGHT) {
+    throw new AppError(
+      "usage",
+      `Cannot show all weights on ${devices.length} devices: ${MOST_WITH_EVERY_WEIGHT} are the most`,
+      {
+        hint: "name fewer devices, or look at the best of each",
+      },
+    );
+  }
   const rows: ComparedRow[] = [];
-  for (const device of devicesOf(request.device)) {
+  for (const device of devices) {
     const { input } = await deps.open({ ...request, device });
-    rows.push(...compareEngines({ ...input, summary: true }, { everyWeights }));
+    for (const engine of ENGINES) {
+      rows.push(...compareEngines({ ...input, summary: true }, { everyWeights, engines: [engine] }));
+      await new Promise((done) => setTimeout(done));
+    }
   }
   return rankRows(rows);
 }

@@ -2,6 +2,7 @@
 import type { ComparedRow } from "../../math/compare.ts";
 import { fitWords } from "../../math/fit-words.ts";
 import { formatBytes, formatGib, formatInteger } from "../../math/format.ts";
+import type { PlanOptions } from "../../math/options.ts";
 import type { Basis, PlanMemory, PlanResult } from "../../math/result.ts";
 import { type Html, html } from "../html.ts";
 import { bar } from "../plan/bars.ts";
@@ -21,13 +22,13 @@ export function compareTable(rows: readonly ComparedRow[], form: FormValues): Ht
   )}</ul>`;
 }
 
-function tableRow({ result }: ComparedRow, form: FormValues, scale: number): Html {
+function tableRow({ result, asked }: ComparedRow, form: FormValues, scale: number): Html {
   const { engine, options, memory, limits } = result;
   const device = String(options.device ?? "auto");
   const kind = kindOf(result);
   const capacity = capacityOf(result);
   const weights = typeof options.weights === "string" ? options.weights : "";
-  const plan = planHref(withValues(form, { engine: engine.id, device, weights }));
+  const plan = planHref(withValues(form, { ...askedValues(asked.options), engine: engine.id, device, weights }));
   return html`<tr><th scope="row" class="nowrap"><a href="${plan}">${engine.id}</a> <span class="dim">${engine.version}</span><span class="sub">${weights}</span></th><td class="nowrap">${device === "auto" ? "this machine" : device}</td><td class="full"><span class="chip ${kind}">${ICONS[kind]}${VERDICT_WORDS[kind]}</span><span class="sub">${fitWords(result)}</span></td><td class="barcol full">${bar(
     partsOf(memory),
     scale,
@@ -38,6 +39,18 @@ function tableRow({ result }: ComparedRow, form: FormValues, scale: number): Htm
   }</details></td><td class="num" data-l="GiB"><b>${gib(memory.total_bytes ?? memory.low_bytes, memory.total_bytes === null)}</b>${
     capacity !== null && html` <span class="dim">of ${formatGib(capacity)}</span>`
   }</td><td class="num" data-l="largest context">${limits.max_context === null ? "–" : formatInteger(limits.max_context)}</td><td>${basisTag(result)}</td></tr>`;
+}
+
+/** The options of a plan as the form's values; "" takes out what this engine was asked without. */
+function askedValues(options: PlanOptions): FormValues {
+  const { kvTypeK, kvTypeV, overrideTensor: _, reserveBytes: __, ...rest } = options;
+  const values: Record<string, string> = {};
+  for (const [option, value] of Object.entries(rest)) {
+    const field = option.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    values[field] = value === null ? "" : String(value);
+  }
+  values.kv_type = kvTypeK === null ? "" : [kvTypeK, kvTypeV ?? kvTypeK].join().toLowerCase();
+  return values;
 }
 
 function gib(bytes: number | null, least: boolean): string {

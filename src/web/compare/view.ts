@@ -2,7 +2,6 @@
 import type { AppError } from "../../errors.ts";
 import type { ComparedRow } from "../../math/compare.ts";
 import { formatInteger, formatParameters } from "../../math/format.ts";
-import type { PlanResult } from "../../math/result.ts";
 import { errorBox } from "../errors.ts";
 import { type Html, html } from "../html.ts";
 import { layout } from "../layout.ts";
@@ -25,7 +24,7 @@ export interface ComparePage {
 export function comparePage(page: ComparePage): Html {
   const { form, rows, here } = page;
   const name = form.model?.split("/").slice(-2).join("/");
-  const main = html`<div class="pagehead"><h1>Compare engines and machines</h1>${rows[0] !== undefined && aboutLine(rows[0].result)}</div>${settings(page)}<div class="notices" id="problem">${
+  const main = html`<div class="pagehead"><h1>Compare engines and machines</h1>${rows[0] !== undefined && aboutLine(rows[0])}</div>${settings(page)}<div class="notices" id="problem">${
     page.problem !== null && errorBox(page.problem)
   }</div>${rows.length > 0 ? results(page) : form.model === undefined && welcome()}`;
   return layout({
@@ -37,14 +36,14 @@ export function comparePage(page: ComparePage): Html {
   });
 }
 
-function aboutLine({ model, options }: PlanResult): Html {
+/** The context as it was asked: an engine may have cut it. */
+function aboutLine({ result: { model }, asked }: ComparedRow): Html {
+  const { context, sequences } = asked.options;
   const facts = [
     model.id,
     model.parameters === null ? null : `${formatParameters(model.parameters.total)} parameters`,
-    typeof options.context === "number" ? `context ${formatInteger(options.context)}` : null,
-    typeof options.sequences === "number"
-      ? `${options.sequences} ${options.sequences === 1 ? "sequence" : "sequences"}`
-      : null,
+    context === null ? null : `context ${formatInteger(context)}`,
+    sequences === null ? null : `${sequences} ${sequences === 1 ? "sequence" : "sequences"}`,
   ];
   return html`<p class="dim">${facts.filter((fact) => fact !== null).join(" · ")}. Every bar on one scale; the outline is what that machine can give.</p>`;
 }
@@ -98,7 +97,10 @@ function results({ rows, form, everyWeights }: ComparePage): Html {
 
 function differences(rows: readonly ComparedRow[]): Html {
   const said = new Map<string, string>();
-  for (const { result, difference } of rows) if (difference !== null) said.set(result.engine.id, difference);
+  // The best row's, where an engine has several.
+  for (const { result, difference } of rows) {
+    if (difference !== null && !said.has(result.engine.id)) said.set(result.engine.id, difference);
+  }
   return html`${
     said.size > 0 &&
     html`<section class="sec" aria-labelledby="h-differ"><div class="hd"><h2 id="h-differ">Why they differ</h2></div><div class="words">${[
@@ -108,14 +110,16 @@ function differences(rows: readonly ComparedRow[]): Html {
 }
 
 function cannotRun(rows: readonly ComparedRow[]): Html {
-  const said = new Map<string, string>();
+  const said = new Map<string, { readonly who: string; readonly why: string }>();
   for (const { result } of rows) {
-    said.set(`${result.engine.id} on ${String(result.options.device)}`, result.error?.message ?? "");
+    const who = `${result.engine.id} on ${String(result.options.device)}`;
+    const why = result.error?.message ?? "";
+    said.set(`${who} ${why}`, { who, why });
   }
   return html`${
     said.size > 0 &&
     html`<section class="sec" aria-labelledby="cannot"><div class="hd"><h2 id="cannot">What does not run it</h2></div><dl class="cannot">${[
-      ...said,
-    ].map(([who, why]) => html`<dt>${who}</dt><dd>${why}.</dd>`)}</dl></section>`
+      ...said.values(),
+    ].map(({ who, why }) => html`<dt>${who}</dt><dd>${why}.</dd>`)}</dl></section>`
   }`;
 }

@@ -34,7 +34,7 @@ export function defaultOf(field: string): string {
 }
 
 /** What leaves the plan as it is with any engine. The other defaults are those of the engine that needs no naming. */
-const OF_ANY_ENGINE: ReadonlySet<string> = new Set(["engine", "device", "sequences"]);
+const OF_ANY_ENGINE: ReadonlySet<string> = new Set(["engine", "device"]);
 
 function isDefault(form: FormValues, field: string, value: string): boolean {
   const unnamed = (form.engine ?? DEFAULTS.engine) === DEFAULTS.engine;

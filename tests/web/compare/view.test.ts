@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { NO_OPTIONS } from "../../../src/math/options.ts";
 import { type ComparePage, comparePage } from "../../../src/web/compare/view.ts";
 import { SLIDING_PLAN } from "../../cli/sliding-plan.ts";
 
@@ -24,13 +25,16 @@ const REFUSED = {
   error: { code: "usage", message: "It runs on <other> cards", hint: null },
 };
 
+/** Planned over two cards, without the form's own cache type, which the engine does not have. */
+const ASKED = { weights: "Q4_K_M", options: { ...NO_OPTIONS, context: 4096, tensorParallel: 2 } };
+
 const PAGE: ComparePage = {
-  form: { model: "org/model", device: "rtx-4090" },
+  form: { model: "org/model", device: "rtx-4090", kv_type: "q4_0" },
   everyWeights: false,
   errors: {},
   rows: [
-    { result: PLANNED, difference: "It keeps all & more." },
-    { result: REFUSED, difference: null },
+    { result: PLANNED, difference: "It keeps all & more.", asked: ASKED },
+    { result: REFUSED, difference: null, asked: ASKED },
   ],
   problem: null,
   here: null,
@@ -46,7 +50,9 @@ describe("the Compare page", () => {
     // 3000 MiB; the card gives 2900 + 1196 = 4096 MiB, beside 100 in system memory: 4196 MiB = 4.1 GiB.
     expect(words(text)).toContain("2.9 of 4.1");
     expect(words(text)).toContain("1.2 GiB to spare on CUDA0");
-    expect(text).toContain('href="/plan?model=org/model&amp;device=rtx-4090&amp;weights=Q4_K_M"');
+    expect(text).toContain(
+      'href="/plan?model=org/model&amp;device=rtx-4090&amp;context=4096&amp;weights=Q4_K_M&amp;tensor_parallel=2"',
+    );
     expect(words(text)).toContain(SLIDING_PLAN.command ?? "no command");
   });
 
