@@ -9,6 +9,7 @@ import { GRAPH_TRAITS } from "./compute/traits.ts";
 import { hostExpertLayers } from "./host-experts.ts";
 import { type CompiledOverride, compileOverrides, overriddenSlot } from "./overrides.ts";
 import { placeLayers, splitShares } from "./placement.ts";
+import type { LlamaCppRules } from "./rules.ts";
 import { HOST, type LlamaCppOptions, type Placement } from "./types.ts";
 
 export interface OutsidePart {
@@ -42,7 +43,8 @@ export interface Prepared {
   readonly beside: readonly Beside[];
 }
 
-const kept = new WeakMap<ModelSpec, WeakMap<Machine, Map<string, Prepared>>>();
+/** By model, machine, the rules of the build and the rest of the options. */
+const kept = new WeakMap<ModelSpec, WeakMap<Machine, WeakMap<LlamaCppRules, Map<string, Prepared>>>>();
 /** A slider visits a few placements again and again; a stream of requests as well. */
 const KEPT_PER_PAIR = 64;
 
@@ -57,10 +59,15 @@ export function prepare(model: ModelSpec, options: LlamaCppOptions, machine: Mac
     byMachine = new WeakMap();
     kept.set(model, byMachine);
   }
-  let byOptions = byMachine.get(machine);
+  let byRules = byMachine.get(machine);
+  if (byRules === undefined) {
+    byRules = new WeakMap();
+    byMachine.set(machine, byRules);
+  }
+  let byOptions = byRules.get(options.rules);
   if (byOptions === undefined) {
     byOptions = new Map();
-    byMachine.set(machine, byOptions);
+    byRules.set(options.rules, byOptions);
   }
   const key = placementKey(options);
   let prepared = byOptions.get(key);
@@ -72,10 +79,10 @@ export function prepare(model: ModelSpec, options: LlamaCppOptions, machine: Mac
   return prepared.options === options ? prepared : { ...prepared, options };
 }
 
-/** Every option but the lengths (context, sequences, batch) and what only the fit looks at. */
+/** Every option but the rules, the lengths (context, sequences, batch) and what only the fit looks at. */
 function placementKey(o: LlamaCppOptions): string {
   const overrides = o.overrideTensor.length === 0 ? "" : JSON.stringify(o.overrideTensor);
-  return `${o.gpuLayers} ${o.cpuMoeLayers} ${o.splitMode} ${o.tensorSplit} ${o.kvTypeK} ${o.kvTypeV} ${o.flashAttention} ${o.rules.build} ${overrides}`;
+  return `${o.gpuLayers} ${o.cpuMoeLayers} ${o.splitMode} ${o.tensorSplit} ${o.kvTypeK} ${o.kvTypeV} ${o.flashAttention} ${overrides}`;
 }
 
 function place(model: ModelSpec, options: LlamaCppOptions, machine: Machine): Prepared {
