@@ -2,6 +2,7 @@ import { formatBytes } from "../../format.ts";
 import type { LatentMixer, ModelSpec } from "../../model.ts";
 import { MIB } from "../../units.ts";
 import type { Beside } from "../llama-cpp/beside.ts";
+import { computeBuffers } from "../llama-cpp/compute/buffers.ts";
 import type { LlamaCppOptions } from "../llama-cpp/types.ts";
 
 /** -mla 0: whole keys and values; 1: latent, K and transposed V; 2, 3: latent K alone, unpacked to read a prompt. */
@@ -10,6 +11,9 @@ export type LatentMode = (typeof LATENT_MODES)[number];
 
 /** Tokens from which a step counts as a prompt's. @source src/graphs/build_deepseek2.cpp pp_opt */
 const PROMPT_TOKENS = 128;
+
+/** A budget is any number of MiB. */
+const MOST_KEPT = 64;
 
 const kept = new WeakMap<ModelSpec, Map<string, readonly Beside[]>>();
 
@@ -37,6 +41,7 @@ export function stepBeside(
       const heads = mixers.reduce((most, mixer) => Math.max(most, mixer.kind === "state" ? 0 : mixer.heads), 0);
       beside = attentionBatch > 0 && heads > 0 ? [cappedScores(heads, attentionBatch)] : [];
     }
+    if (byOptions.size >= MOST_KEPT) byOptions.clear();
     byOptions.set(key, beside);
   }
   return beside;
@@ -88,20 +93,36 @@ function unpackedHeads(mixer: LatentMixer, attentionBatch: number, older: boolea
   };
 }
 
-/** Without flash attention no more than -amb MiB of scores at a time: heads · cells · T · 4 B less what is over that. */
+/**
+ * Without flash attention no more than -amb MiB of scores at a time: what is over that of heads · cells · T · 4 B is spared
+ * on a device whose step holds them whole, but nothing of what its step takes without any scores.
+ */
 function cappedScores(heads: number, attentionBatch: number): Beside {
   return {
     parts: [],
     explain: ({ compute }) =>
-      `Scores of attention at most ${attentionBatch} MiB at a time: ${formatBytes(sum(compute))} of llama.cpp's (modelled)`,
-    at: (prepared, _options, shape) => {
-      const over = heads * shape.cells * shape.stepTokens * 4 - attentionBatch * MIB;
+      `Scores of attention at most ${attentionBatch} MiB at a time: ${formatBytes(Math.abs(sum(compute)))} less than llama.cpp's (modelled)`,
+    at: (prepared, options, shape, buffers) => {
       const compute = new Float64Array(prepared.slots.length);
-      if (over > 0) for (const group of prepared.caches) compute[group.slot] = -over;
-      return { kv: null, state: null, compute, output: null, low: 1, high: 1 };
+      const whole = heads * shape.cells * shape.stepTokens * 4;
+      const over = whole - attentionBatch * MIB;
+      const holding = new Set(prepared.caches.flatMap(({ slot }) => ((buffers[slot] ?? 0) >= whole ? [slot] : [])));
+      if (over > 0 && holding.size > 0) {
+        const { model, placement, machine } = prepared;
+        const scoreless = { ...options, flashAttention: true };
+        const without = computeBuffers(model, scoreless, shape, placement, machine.accelerators);
+        for (const slot of holding) {
+          const rest = without.devices[slot] ?? without.host;
+          compute[slot] = -Math.min(over, Math.max(0, (buffers[slot] ?? 0) - rest));
+        }
+      }
+      return { kv: null, state: null, compute, output: null, ...SPARED_RANGE };
     },
   };
 }
+
+/** Shares of what is spared: a guess, since how the parts of the scores lie in the buffer is not modelled. */
+const SPARED_RANGE = { low: 1.1, high: 0.5 } as const;
 
 /** A guess: how this phase meets the allocator's other blocks is not modelled. */
 const STEP_RANGE = { low: 0.6, high: 1.6 } as const;

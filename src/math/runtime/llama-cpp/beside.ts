@@ -8,7 +8,7 @@ export interface BesideLoad {
   readonly state: Float64Array | null;
   readonly compute: Float64Array | null;
   readonly output: Float64Array | null;
-  /** Shares of `compute` that the true figure lies between, four times in five. */
+  /** Shares of `compute` that the true figure lies between, four times in five; where it is spared, `low` is the larger share. */
   readonly low: number;
   readonly high: number;
 }
