@@ -63,6 +63,7 @@ function planIk(
     machine,
     { ...loading, version: null },
     {
+      name: "ik_llama.cpp",
       fits: false,
       forkTypes: true,
       takesExtraArguments: true,

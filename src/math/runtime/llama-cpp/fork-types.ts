@@ -3,22 +3,29 @@ import type { ModelSpec } from "../../model.ts";
 import { tensorsOf } from "../../parts/weights-check.ts";
 import type { EngineRefusal } from "../runtime.ts";
 
-const known = new WeakMap<ModelSpec, EngineRefusal | null>();
+interface Found {
+  readonly name: string;
+  readonly type: string;
+}
+
+const known = new WeakMap<ModelSpec, Found | null>();
 
 /** A file with tensors that only ik_llama.cpp reads. */
-export function refuseForkTypes(model: ModelSpec): EngineRefusal | null {
-  const before = known.get(model);
-  if (before !== undefined) return before;
-  let refusal: EngineRefusal | null = null;
-  for (const { name, type } of tensorsOf(model)) {
-    if (type === null || !isForkType(type)) continue;
-    refusal = {
-      status: "refused",
-      reason: `llama.cpp has no tensor type ${type}, which "${name}" has`,
-      hint: "plan for ik_llama.cpp, whose type it is",
-    };
-    break;
+export function refuseForkTypes(engine: string, model: ModelSpec): EngineRefusal | null {
+  let found = known.get(model);
+  if (found === undefined) {
+    found = firstOf(model);
+    known.set(model, found);
   }
-  known.set(model, refusal);
-  return refusal;
+  if (found === null) return null;
+  return {
+    status: "refused",
+    reason: `${engine} has no tensor type ${found.type}, which "${found.name}" has`,
+    hint: "plan for ik_llama.cpp, whose type it is",
+  };
+}
+
+function firstOf(model: ModelSpec): Found | null {
+  for (const { name, type } of tensorsOf(model)) if (type !== null && isForkType(type)) return { name, type };
+  return null;
 }

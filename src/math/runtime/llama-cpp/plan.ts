@@ -32,6 +32,8 @@ export function optionsOfPlan(plan: EnginePlan): LlamaCppOptions | null {
 
 /** What a program built over llama.cpp does otherwise than llama.cpp's own command line. */
 export interface Front {
+  /** What it is called where something is refused. */
+  readonly name: string;
   /** The plan of another load, where the program chooses its options by it; left out: they stay as they are. */
   readonly again?: (load: OtherLoad & Pick<PlanOptions, "gpuLayers">) => EnginePlan | EngineRefusal;
   /** Whether it leaves the layout to --fit; otherwise whole layers are offloaded as they fit. */
@@ -60,12 +62,13 @@ export function planLlamaCpp(
 ): EnginePlan | EngineRefusal {
   const rules = front?.rules ?? rulesOf(version);
   if (rules === null) throw new RangeError(`Cannot plan for llama.cpp ${version}: its rules are not known`);
-  const foreign = front?.forkTypes === true ? null : refuseForkTypes(typed);
+  const engine = front?.name ?? "llama.cpp";
+  const foreign = front?.forkTypes === true ? null : refuseForkTypes(engine, typed);
   if (foreign !== null) return foreign;
   const model = modelAtBuild(typed, rules);
   const wrong = refuseExtras(extras, model);
   if (wrong !== null) return wrong;
-  const resolution = resolveOptions(model, asked, machine, rules);
+  const resolution = resolveOptions(model, asked, machine, rules, engine);
   if (resolution.status === "refused") return resolution;
   let options = resolution.options;
   if (extras.draft !== null)
@@ -74,7 +77,7 @@ export function planLlamaCpp(
       draftTokens: DRAFT_TOKENS,
       outputs: outputRows(options.program, options.sequences, options.batch, rules, DRAFT_TOKENS),
     };
-  const ofFront = front?.beside?.(model, options, machine) ?? [];
+  const ofFront = front?.beside?.(model, options, machine) ?? NOTHING;
   const ready = (changed: LlamaCppOptions): Prepared => {
     const alone = prepare(model, changed, machine);
     return withBeside(alone, extrasAsked(extras).length === 0 ? ofFront : besideOf(extras, ofFront, alone, machine));
@@ -146,9 +149,10 @@ function inPlace(again: NonNullable<Front["again"]>, { gpuLayers, overrideTensor
   return (load) => again({ ...load, gpuLayers: overrideTensor.length === 0 ? gpuLayers : null });
 }
 
-const besides = new WeakMap<PlanExtras, WeakMap<Prepared["known"], readonly Beside[]>>();
+const NOTHING: readonly Beside[] = [];
+const besides = new WeakMap<PlanExtras, WeakMap<Prepared["known"], WeakMap<readonly Beside[], readonly Beside[]>>>();
 
-/** Kept by placement, so that limits are remembered. */
+/** Kept by placement and by what the front has beside the model, so that limits are remembered. */
 function besideOf(
   extras: PlanExtras,
   ofFront: readonly Beside[],
@@ -160,10 +164,15 @@ function besideOf(
     byPlacement = new WeakMap();
     besides.set(extras, byPlacement);
   }
-  let beside = byPlacement.get(prepared.known);
+  let byFront = byPlacement.get(prepared.known);
+  if (byFront === undefined) {
+    byFront = new WeakMap();
+    byPlacement.set(prepared.known, byFront);
+  }
+  let beside = byFront.get(ofFront);
   if (beside === undefined) {
     beside = [...ofFront, ...extrasBeside(extras, prepared, machine)];
-    byPlacement.set(prepared.known, beside);
+    byFront.set(ofFront, beside);
   }
   return beside;
 }

@@ -30,20 +30,22 @@ export type Resolution =
       readonly autoGpuLayers: boolean;
       readonly warnings: readonly string[];
     }
-  /** llama.cpp would not start with these options. */
+  /** The engine would not start with these options. */
   | { readonly status: "refused"; readonly reason: string; readonly hint: string };
 
 /**
  * Fills every open option with llama.cpp's own default. With `gpuLayers` auto the answer starts with all layers;
  * solve.ts then lowers it.
+ * @param engine what the program over llama.cpp is called where it refuses something
  */
 export function resolveOptions(
   model: ModelSpec,
   asked: PlanOptions,
   machine: Machine,
   rules: LlamaCppRules = NEWEST_RULES,
+  engine = "llama.cpp",
 ): Resolution {
-  const foreign = refuseForeign("llama.cpp", asked, FOREIGN);
+  const foreign = refuseForeign(engine, asked, FOREIGN);
   if (foreign !== null) return foreign;
   const warnings: string[] = [];
   const context = asked.context ?? Math.min(DEFAULT_CONTEXT, model.contextTrained ?? DEFAULT_CONTEXT);
@@ -56,7 +58,7 @@ export function resolveOptions(
   if (sequences > MAX_SEQUENCES) {
     return {
       status: "refused",
-      reason: `llama.cpp holds at most ${MAX_SEQUENCES} sequences at once; ${sequences} were asked for`,
+      reason: `${engine} holds at most ${MAX_SEQUENCES} sequences at once; ${sequences} were asked for`,
       hint: `take --sequences ${MAX_SEQUENCES} or fewer`,
     };
   }
@@ -71,18 +73,18 @@ export function resolveOptions(
     const name = (kvTypeK === null ? asked.kvTypeK : asked.kvTypeV) ?? "";
     return {
       status: "refused",
-      reason: `llama.cpp has no cache type ${name.toLowerCase()}`,
+      reason: `${engine} has no cache type ${name.toLowerCase()}`,
       hint: `take one of ${KV_TYPES.map((type) => type.toLowerCase()).join(", ")}`,
     };
   }
   if (!flashAttention && isQuantized(kvTypeV)) {
     return {
       status: "refused",
-      reason: `llama.cpp needs flash attention for a V cache of type ${kvTypeV.toLowerCase()}`,
+      reason: `${engine} needs flash attention for a V cache of type ${kvTypeV.toLowerCase()}`,
       hint: "leave --flash-attention on, or keep V in f16",
     };
   }
-  const refusedCache = refuseKvTypes(model, kvTypeK, kvTypeV, flashAttention);
+  const refusedCache = refuseKvTypes(engine, model, kvTypeK, kvTypeV, flashAttention);
   if (refusedCache !== null) return refusedCache;
 
   const all = offloadableLayers(model);
@@ -105,7 +107,7 @@ export function resolveOptions(
     if (wrong === null) continue;
     return {
       status: "refused",
-      reason: `llama.cpp can't take --override-tensor ${override.pattern}=${override.buffer}: ${wrong}`,
+      reason: `${engine} can't take --override-tensor ${override.pattern}=${override.buffer}: ${wrong}`,
       hint: `give a short pattern and one of ${bufferNames(machine).join(", ")}, as exps=CPU`,
     };
   }
@@ -161,6 +163,7 @@ function isEncoder({ layers }: ModelSpec): boolean {
  * @source src/llama-context.cpp llama_init_from_model at llama.cpp v0.5.0, asked itself: tests/differential
  */
 function refuseKvTypes(
+  engine: string,
   model: ModelSpec,
   k: LlamaCppOptions["kvTypeK"],
   v: LlamaCppOptions["kvTypeV"],
@@ -173,7 +176,7 @@ function refuseKvTypes(
         if (k === v) continue;
         return {
           status: "refused",
-          reason: `llama.cpp keeps one latent row for K and V, so both need one type: ${k.toLowerCase()} and ${v.toLowerCase()} were asked for`,
+          reason: `${engine} keeps one latent row for K and V, so both need one type: ${k.toLowerCase()} and ${v.toLowerCase()} were asked for`,
           hint: `take --kv-type ${k.toLowerCase()}`,
         };
       }
@@ -184,7 +187,7 @@ function refuseKvTypes(
       ) {
         return {
           status: "refused",
-          reason: `llama.cpp can't quantize the cache of layer ${layer.index}: its heads have ${mixer.headDimK} and ${mixer.headDimV} elements, and blocks hold 32`,
+          reason: `${engine} can't quantize the cache of layer ${layer.index}: its heads have ${mixer.headDimK} and ${mixer.headDimV} elements, and blocks hold 32`,
           hint: "keep the cache in f16",
         };
       }

@@ -59,6 +59,7 @@ function planLmStudio(model: ModelSpec, asked: PlanOptions, machine: Machine): E
     machine,
     { version: null },
     {
+      name: "LM Studio",
       fits: true,
       warnings: [],
       command: (options, source) => lmStudioCommand(options, asked, model, source),

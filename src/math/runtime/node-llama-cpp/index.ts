@@ -75,6 +75,7 @@ function planNode(model: ModelSpec, asked: PlanOptions, machine: Machine): Engin
     machine,
     { version: null },
     {
+      name: "node-llama-cpp",
       fits: false,
       warnings: [],
       command: (options, source, weights) => nodeCommand(options, { batchSize, machine }, source, weights),

@@ -66,6 +66,7 @@ function planOllama(
     machine,
     { version: null, extras },
     {
+      name: "Ollama",
       fits: true,
       warnings,
       again: (load) => planOllama(model, { ...asked, context, sequences, ...load }, machine, loading),

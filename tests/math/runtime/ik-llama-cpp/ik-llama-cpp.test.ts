@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { NO_EXTRAS, type PlanExtras } from "../../../../src/math/extras.ts";
 import type { LatentMixer } from "../../../../src/math/model.ts";
 import { KV_TYPES, type KvType, NO_OPTIONS, type PlanOptions } from "../../../../src/math/options.ts";
 import { assignPreset } from "../../../../src/math/parts/presets.ts";
@@ -164,4 +165,81 @@ test("an adapter beside its own step: both count, and the command names it", () 
   expect(sum(plan.parts.weights_bytes) - sum(without.parts.weights_bytes)).toBe(16384 * 16 * 4);
   expect(sum(plan.parts.compute_bytes)).toBeGreaterThan(sum(without.parts.compute_bytes));
   expect(plan.command({ id: null, source: "file", file: "m.gguf" })).toEndWith(" -amb 256 --lora a.gguf");
+});
+
+describe("a plan is of its own options, whatever was asked before", () => {
+  const many = machineOf(Array.from({ length: 16 }, (_, i) => device(`CUDA${i}`, 80)));
+  const planned = (asked: Partial<PlanOptions>, extras = NO_EXTRAS, model = deepseek, machine = many): EnginePlan => {
+    const plan = IK_LLAMA_CPP.plan(model, { ...NO_OPTIONS, context: 32768, ...asked }, machine, {
+      version: null,
+      extras,
+    });
+    if (plan.status === "refused") throw new Error(plan.reason);
+    return plan;
+  };
+
+  test("-mla 3, then -mla 1 without flash attention: 61 layers of 576, then of 576 + 512 elements a cell in F16", () => {
+    const asked = { gpuLayers: "all", flashAttention: "off" } as const;
+    expect(sum(planned({ ...asked, mla: 3 }).parts.kv_cache_bytes)).toBe(61 * 32768 * 576 * 2);
+    expect(sum(planned({ ...asked, mla: 1 }).parts.kv_cache_bytes)).toBe(61 * 32768 * (576 + 512) * 2);
+  });
+
+  test("with an adapter, -amb 64 and then 4096", () => {
+    const tensors = [{ name: "blk.0.attn_output.weight.lora_a", shape: [16384, 16], type: "F32" }];
+    const adapters = [{ name: "a.gguf", architecture: "deepseek2", tensors, metadata: {} }];
+    const host = machineOf([]);
+    const compute = (attentionMaxBatch: number, extras: PlanExtras): number =>
+      sum(planned({ attentionMaxBatch }, extras, deepseek, host).parts.compute_bytes);
+    const extras = { ...NO_EXTRAS, adapters };
+    const first = compute(64, extras);
+    expect(compute(4096, extras)).toBe(compute(4096, { ...extras }));
+    expect(compute(4096, extras)).toBeGreaterThan(first);
+  });
+});
+
+describe("without flash attention", () => {
+  test.each([
+    ["deepseek-ai/DeepSeek-R1", "Q4_K_M", 40, { context: 8192, ubatch: 128, mla: 0 }],
+    ["google/gemma-3-27b-it", "Q8_0", 24, { context: 20000, kvUnified: true }],
+  ] as const)("what -amb spares is no more than what a step of %s has there", (id, preset, gib, options) => {
+    const model = assignPreset(specOfModel(id), preset, { imatrix: false });
+    const asked = { ...NO_OPTIONS, sequences: 3, flashAttention: "off", ...options } as const;
+    const machine = machineOf([device("CUDA0", gib)]);
+    const computes = [0, 256].map((attentionMaxBatch) => {
+      const plan = IK_LLAMA_CPP.plan(model, { ...asked, attentionMaxBatch }, machine);
+      if (plan.status === "refused") throw new Error(plan.reason);
+      const total = sum(plan.total);
+      // What is spared is modelled: it may be less, or more.
+      if (attentionMaxBatch > 0) expect(plan.low).toBeLessThan(total);
+      return plan.parts.compute_bytes;
+    });
+    const [whole, capped] = computes;
+    capped?.forEach((bytes, slot) => {
+      expect(bytes).toBeGreaterThan(0);
+      expect(bytes).toBeLessThanOrEqual(whole?.[slot] ?? 0);
+    });
+  });
+
+  test("whole scores on one GPU: 32 heads · 8192 cells · 512 tokens · 4 B = 512 MiB, of which -amb 256 spares 256", () => {
+    const machine = machineOf([device("CUDA0", null)]);
+    const [whole, capped] = [0, 256].map((attentionMaxBatch) => {
+      const asked = { ...NO_OPTIONS, context: 8192, flashAttention: "off", attentionMaxBatch } as const;
+      const plan = IK_LLAMA_CPP.plan(modelOf("llama-3-8b"), asked, machine);
+      return plan.status === "planned" ? (plan.parts.compute_bytes[0] ?? 0) : 0;
+    });
+    const spared = (whole ?? 0) - (capped ?? 0);
+    expect(spared).toBeGreaterThan(128 * MIB);
+    expect(spared).toBeLessThanOrEqual(256 * MIB);
+  });
+});
+
+test("what is refused is refused in its own name", () => {
+  const asked = (options: Partial<PlanOptions>) =>
+    IK_LLAMA_CPP.plan(modelOf("llama-3-8b"), { ...NO_OPTIONS, ...options }, machineOf([]));
+  expect(asked({ memoryUtilization: 0.9 })).toMatchObject({
+    reason: "ik_llama.cpp has no option like --memory-utilization",
+  });
+  expect(asked({ flashAttention: "off", kvTypeV: "Q8_0" })).toMatchObject({
+    reason: "ik_llama.cpp needs flash attention for a V cache of type q8_0",
+  });
 });

@@ -9,6 +9,7 @@ import { planLlamaCpp } from "../../../../src/math/runtime/llama-cpp/plan.ts";
 import type { EnginePlan } from "../../../../src/math/runtime/runtime.ts";
 import { MIB } from "../../../../src/math/units.ts";
 import { loadLogs } from "../../../fixtures/load-logs/read.ts";
+import { specOfModel } from "../../../fixtures/models/read.ts";
 import { device, machineOf, modelOf } from "./models.ts";
 
 const llama = modelOf("llama-3-8b");
@@ -247,5 +248,38 @@ test("another engine says that it is not planned with them", () => {
   expect(result.error).toMatchObject({
     message: "hwLedger cannot plan node-llama-cpp with --draft",
     hint: expect.stringContaining("plan for llama.cpp"),
+  });
+});
+
+describe("a draft model's context is made with the options of the load", () => {
+  const typed = (id: string): ModelSpec => assignPreset(specOfModel(id), "Q4_K_M", { imatrix: false });
+  const gemma = typed("google/gemma-3-27b-it");
+  const draft = { name: "d", model: typed("google/gemma-3-1b-it") };
+  const many = machineOf(Array.from({ length: 8 }, (_, i) => device(`CUDA${i}`, 80)));
+  const extras: PlanExtras = { ...NO_EXTRAS, draft };
+  const plan = (asked: Partial<PlanOptions>, again: PlanExtras): EnginePlan => {
+    const answer = planLlamaCpp(gemma, { ...NO_OPTIONS, context: 32768, ...asked }, many, {
+      version: null,
+      extras: again,
+    });
+    if (answer.status === "refused") throw new Error(answer.reason);
+    return answer;
+  };
+
+  test.each([[{ swaFull: true }], [{ program: "llama-cli" }], [{ batch: 1024, ubatch: 256 }]] as const)(
+    "a plain load first, then %j",
+    (asked) => {
+      const plain = plan({}, extras);
+      const then = plan(asked, extras);
+      const afresh = plan(asked, { ...extras });
+      expect([...then.total]).toEqual([...afresh.total]);
+      expect([...then.total]).not.toEqual([...plain.total]);
+    },
+  );
+
+  test("swa_full: every layer of both models has whole caches", () => {
+    plan({}, extras);
+    // 62 · 16 · 128 and 26 · 1 · 256 elements of K and of V in F16
+    expect(sum(plan({ swaFull: true }, extras).parts.kv_cache_bytes)).toBe(32768 * 4 * (62 * 16 * 128 + 26 * 1 * 256));
   });
 });

@@ -87,13 +87,12 @@ function ownOptions(model: ModelSpec, options: LlamaCppOptions, machine: Machine
   };
 }
 
+/** Its own layout and caches; all else is as the load has it, which may be another one than it was prepared for. */
 function contextOf(own: Prepared): Beside["at"] {
+  const { gpuLayers, kvTypeK, kvTypeV, cpuMoeLayers, overrideTensor, tensorSplit } = own.options;
+  const ownOnes = { gpuLayers, kvTypeK, kvTypeV, cpuMoeLayers, overrideTensor, tensorSplit };
   return (_prepared, options): BesideLoad => {
-    const here = {
-      ...own,
-      options: { ...own.options, kvUnified: options.kvUnified, batch: options.batch, ubatch: options.ubatch },
-    };
-    const load = totals(here, options.context, options.sequences);
+    const load = totals({ ...own, options: { ...options, ...ownOnes } }, options.context, options.sequences);
     return { kv: load.kv, state: load.state, compute: load.compute, output: load.output, ...CONTEXT_RANGE };
   };
 }
