@@ -7,8 +7,9 @@ import { TGI } from "../../../src/math/runtime/tgi/index.ts";
 import { TRANSFORMERS } from "../../../src/math/runtime/transformers/index.ts";
 import { VLLM } from "../../../src/math/runtime/vllm/index.ts";
 import { GIB } from "../../../src/math/units.ts";
+import { specOfModel } from "../../fixtures/models/read.ts";
 import { configSpec } from "../../fixtures/vllm/read.ts";
-import { fits, gpus, planned, sum } from "./torch-plans.ts";
+import { attempt, fits, gpus, planned, sum } from "./torch-plans.ts";
 
 const MODELS = ["meta-llama-3.1-8b", "gpt-oss-20b", "qwen3.5-35b-a3b", "mixtral-8x7b-v0.1"].map(
   (name) => [name, configSpec(name)] as const,
@@ -108,5 +109,38 @@ describe.each([
   test("the smaller share holds, whichever said it", () => {
     expect([share(0.75, null), share(null, 48)]).toEqual([0.75, 0.5]);
     expect([share(0.75, 48), share(0.75, 12), share(0.25, 48)]).toEqual([0.5, 0.75, 0.25]);
+  });
+});
+
+describe("an encoder", () => {
+  const bge = specOfModel("BAAI/bge-large-en");
+  const source = { id: "org/bge", source: "hub", file: null };
+
+  test("is no model for TGI, which writes text", () => {
+    expect(attempt(TGI, bge, gpus([24]))).toMatchObject({
+      status: "refused",
+      reason: "TGI writes text, and an encoder makes vectors of it",
+    });
+  });
+
+  test("keeps nothing anywhere else", () => {
+    for (const runtime of [VLLM, SGLANG, TRANSFORMERS])
+      expect(sum(planned(runtime, bge, gpus([24])).parts.kv_cache_bytes)).toBe(0);
+  });
+
+  test("SGLang is told so", () => {
+    expect(planned(SGLANG, bge, gpus([24])).command(source)).toBe(
+      "python3 -m sglang.launch_server --model-path org/bge --context-length 512 --is-embedding",
+    );
+  });
+
+  test("transformers calls the model once, with all of its text, and makes no words", () => {
+    const plan = planned(TRANSFORMERS, bge, gpus([24]));
+    expect(plan.command(source)).toBe(
+      `python3 -c 'import torch; from transformers import AutoModel as M; m = M.from_pretrained("org/bge", dtype="bfloat16", device_map="cuda:0", attn_implementation="sdpa"); torch.set_grad_enabled(False); m(torch.ones(1, 512, dtype=int, device=m.device))'`,
+    );
+    expect(sum(plan.parts.output_bytes)).toBe(0);
+    expect(plan.explain().join()).not.toContain("words ×");
+    expect(attempt(TRANSFORMERS, bge, gpus([24]), { batch: 128 })).toMatchObject({ hint: "leave --batch out" });
   });
 });

@@ -2,18 +2,22 @@ import type { EnginePlan } from "../runtime.ts";
 import { shellWord } from "../shell.ts";
 import type { SglangOptions } from "./options.ts";
 
-/** Formats that SGLang makes itself while it loads a repository of 16-bit weights. */
+/** Formats that SGLang makes itself while it loads a repository of 16-bit weights. @source SGLang v0.5.23 srt/server_args.py QUANTIZATION_CHOICES, --dtype */
 const MADE_ON_LOADING: Readonly<Record<string, readonly string[]>> = {
   fp8: ["--quantization", "fp8"],
   "w8a8-int8": ["--quantization", "w8a8_int8"],
   f16: ["--dtype", "float16"],
 };
 
-/** The command that runs this plan; the context is said always, since SGLang would take all that the model was trained for. */
+/**
+ * The command that runs this plan; the context is said always, since SGLang would take all that the model was trained for.
+ * @source SGLang v0.5.23 srt/server_args.py add_cli_args
+ */
 export function sglangCommand(
   options: SglangOptions,
   model: Parameters<EnginePlan["command"]>[0],
   format: string,
+  encoder: boolean,
 ): string {
   const { tensor, pipeline } = options.ranks;
   const args = ["python3", "-m", "sglang.launch_server", "--model-path", model.id ?? model.file ?? "MODEL"];
@@ -24,6 +28,7 @@ export function sglangCommand(
   if (pipeline > 1) args.push("--pp-size", String(pipeline));
   if (options.fractionAsked) args.push("--mem-fraction-static", String(options.fraction));
   if (options.kvType !== "auto") args.push("--kv-cache-dtype", options.kvType);
+  if (encoder) args.push("--is-embedding");
   args.push(...(MADE_ON_LOADING[format] ?? []));
   return args.map(shellWord).join(" ");
 }

@@ -10,6 +10,7 @@ import { GIB } from "../../units.ts";
 import type { EnginePlan, EngineRefusal, Runtime } from "../runtime.ts";
 import { largest } from "../search.ts";
 import { assemble, type RankLoad } from "../torch/assemble.ts";
+import { isEncoder } from "../torch/encoder.ts";
 import { memoryOf } from "../torch/memory.ts";
 import { rankWeights, rotaryBytes } from "../torch/parameters.ts";
 import { sglangCommand } from "./command.ts";
@@ -81,7 +82,7 @@ function planSglang(model: ModelSpec, asked: PlanOptions, machine: Machine): Eng
       return { less: weights * 0.005 + moves * 0.5, more: weights * 0.01 + moves };
     },
     warnings: [...resolution.warnings, ...warnings],
-    command: (source) => sglangCommand(options, source, formatOf(model).id),
+    command: (source) => sglangCommand(options, source, formatOf(model).id, isEncoder(model)),
     explain: () => explainSglang(sglang, plan, tokens),
   });
   const tokens = tokensIn(sglang, plan);

@@ -70,7 +70,7 @@ function tokenBytes({ mixers }: LayerSpec, options: TgiOptions): number {
   for (const mixer of mixers) {
     if (mixer.kind === "latent")
       all += 2 * keptHeads(mixer.heads, ranks) * Math.max(mixer.nopeDim + mixer.ropeDim, mixer.valueDim) * bytes;
-    else if (isAttention(mixer))
+    else if (isAttention(mixer) && mixer.cached)
       all += 2 * keptHeads(mixer.kvHeads, ranks) * Math.max(mixer.headDimK, mixer.headDimV) * bytes;
   }
   return all;

@@ -5,6 +5,7 @@ import type { KvName, PlanOptions } from "../../options.ts";
 import { type ForeignOption, refuseForeign } from "../foreign-options.ts";
 import type { EngineRefusal } from "../runtime.ts";
 import type { Ranks } from "../torch/assemble.ts";
+import { isEncoder } from "../torch/encoder.ts";
 import { memoryOf, shareBeside, smallerShare } from "../torch/memory.ts";
 import { chooseRanks } from "../torch/ranks.ts";
 
@@ -108,6 +109,12 @@ function unsupported(model: ModelSpec): EngineRefusal | null {
     reason: `TGI has no ${what}: it is in maintenance mode`,
     hint: "plan for vLLM or SGLang",
   });
+  if (isEncoder(model))
+    return {
+      status: "refused",
+      reason: "TGI writes text, and an encoder makes vectors of it",
+      hint: "plan for vLLM, SGLang or transformers",
+    };
   for (const { mixers, sideCaches } of model.layers) {
     if (mixers.some(({ kind }) => kind === "state")) return refusal("cache for recurrent layers beside attention");
     if (sideCaches.length > 0) return refusal("sparse attention with an indexer");

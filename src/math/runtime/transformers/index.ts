@@ -8,6 +8,7 @@ import { sizesOf } from "../../parts/formats/index.ts";
 import type { Basis, OptionValue, Part } from "../../result.ts";
 import type { EnginePlan, EngineRefusal, Runtime } from "../runtime.ts";
 import { assemble } from "../torch/assemble.ts";
+import { isEncoder } from "../torch/encoder.ts";
 import type { RankWeights } from "../torch/parameters.ts";
 import { transformersCommand } from "./command.ts";
 import { layerCosts, loadOf } from "./memory.ts";
@@ -86,7 +87,7 @@ function planTransformers(model: ModelSpec, asked: PlanOptions, machine: Machine
       return { less: weights * 0.005 + moves * 0.5, more: weights * 0.01 + moves };
     },
     warnings: [...resolution.warnings, ...eagerWarning(options)],
-    command: (source) => transformersCommand(options, backend, source, model.weights?.name ?? "auto"),
+    command: (source) => transformersCommand(options, backend, source, model.weights?.name ?? "auto", isEncoder(model)),
     explain: () => explain(model, options, plan),
   });
   return { ...plan, options: describe(options) };
@@ -138,7 +139,9 @@ function explain(model: ModelSpec, options: TransformersOptions, plan: EnginePla
     `KV cache: ${formatInteger(sequences)} × ${formatInteger(context)} tokens, with ${prompt} = ${sum(plan.parts.kv_cache_bytes)} (exact)`,
     `State: a convolution's whole kernel in ${8 * options.elementBytes} bits, states in 32 = ${sum(plan.parts.state_bytes)} (exact)`,
     `Compute: the fullest layer of a step over ${prompt}, ${options.attention} attention, a layer's cache copied = ${formatBytes(Math.max(...plan.parts.compute_bytes))} (modelled)`,
-    `Output: ${formatInteger(sequences)} × ${formatInteger(model.vocabularySize)} words × ${options.elementBytes + 4} B = ${sum(plan.parts.output_bytes)} (modelled)`,
+    isEncoder(model)
+      ? "Output: the last layer's hidden states, counted as its work; no words, no cache"
+      : `Output: ${formatInteger(sequences)} × ${formatInteger(model.vocabularySize)} words × ${options.elementBytes + 4} B = ${sum(plan.parts.output_bytes)} (modelled)`,
     `Libraries: PyTorch and its back-end = ${sum(plan.parts.overhead_bytes)} (modelled, not measured here)`,
   ];
 }

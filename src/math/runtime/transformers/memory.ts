@@ -4,6 +4,7 @@ import type { LayerSpec, Mixer, ModelSpec } from "../../model.ts";
 import { GIB } from "../../units.ts";
 import { layerActivations } from "../torch/activations.ts";
 import type { RankLoad, StageBytes } from "../torch/assemble.ts";
+import { isEncoder } from "../torch/encoder.ts";
 import { isAttention } from "../torch/share.ts";
 import { stageOfLayers } from "../torch/stages.ts";
 import type { TransformersOptions } from "./options.ts";
@@ -106,10 +107,11 @@ const LIBRARIES_CPU = (3 / 8) * GIB;
 
 /** Logits of the last token, in the model's type and then copied in 32 bits. @source transformers v5.24.0 generation/utils.py: logits_to_keep = 1, to(copy=True, dtype=torch.float32) */
 export function outputBytes(
-  { vocabularySize }: ModelSpec,
+  model: ModelSpec,
   { sequences, elementBytes }: Pick<TransformersOptions, "sequences" | "elementBytes">,
 ): number {
-  return sequences * vocabularySize * (elementBytes + 4);
+  // What an encoder gives is its last layer's hidden states.
+  return isEncoder(model) ? 0 : sequences * model.vocabularySize * (elementBytes + 4);
 }
 
 /** The fullest layer of a step over the prompt. */

@@ -4,6 +4,7 @@ import type { ModelSpec } from "../../model.ts";
 import type { PlanOptions } from "../../options.ts";
 import { type ForeignOption, refuseForeign } from "../foreign-options.ts";
 import type { EngineRefusal } from "../runtime.ts";
+import { isEncoder } from "../torch/encoder.ts";
 
 export type AttentionKind = "eager" | "sdpa" | "flash_attention_2";
 
@@ -65,6 +66,12 @@ export function resolveTransformers(model: ModelSpec, asked: PlanOptions, machin
       hint: `take --kv-type ${type}`,
     };
   }
+  if (asked.batch !== null && isEncoder(model))
+    return {
+      status: "refused",
+      reason: "transformers gives an encoder its whole text at once: --batch is for models that write",
+      hint: "leave --batch out",
+    };
   const gpus = machine.accelerators.filter(({ backend }) => OWN_BACKENDS.has(backend));
   const stages = asked.pipelineParallel ?? 1;
   const [first] = gpus;
