@@ -10,6 +10,7 @@ import type { Piece } from "./pieces.ts";
 import type { Program, ProgramSeam } from "./program.ts";
 import { type Described, describe } from "./tensor.ts";
 
+/** MAX_FREE_BLOCKS: llama.cpp stops where there would be more. */
 const MAX_BLOCKS = 256;
 const ENDLESS = 2 ** 52;
 
@@ -240,6 +241,7 @@ function keepEqual(slope: number, here: number): void {
  * As llama.cpp gives back: joined with the first block in its list that it touches, and with that one's neighbour in the
  * list. A tensor of no bytes leaves an empty block behind, maybe inside a free one; from then on the list may be out of
  * order, and blocks that touch stay apart.
+ * @throws {RangeError} when the list is full
  */
 function giveBack(slot: number, size: number, blocks: number): number {
   const offset = places.value[slot] as number;
@@ -262,6 +264,8 @@ function giveBack(slot: number, size: number, blocks: number): number {
     }
     if (at === i && start < offset) at++;
   }
+  if (blocks === MAX_BLOCKS)
+    throw new RangeError(`A step leaves more than ${MAX_BLOCKS} gaps in a buffer: llama.cpp stops there`);
   for (let i = blocks; i > at; i--) {
     offsets.copy(i, i - 1);
     sizes.copy(i, i - 1);

@@ -98,3 +98,31 @@ describe("the peak", () => {
     }
   });
 });
+
+describe("llama.cpp's list of free blocks has 256 places, the endless last one's included", () => {
+  /** 2 · holes slots of 256 bytes, of which every other is given back: none of them touches another. */
+  function perforated(holes: number): Program {
+    const { programs } = programsOf(LLAMA, false, "F16", 1);
+    const [some] = programs;
+    if (some === undefined) throw new Error("no program");
+    const taken = Array.from({ length: 2 * holes }, (_, slot) => slot);
+    return {
+      ...some,
+      events: Int32Array.from([...taken, ...taken.filter((slot) => slot % 2 === 0).map((slot) => ~slot)]),
+      sizeOf: new Int32Array(2 * holes),
+      sizes: [{ fixed: 256, full: 0, window: 0 }],
+      owners: new Int32Array(2 * holes),
+      seams: [],
+      fuller: null,
+      pieces: new Pieces(),
+    };
+  }
+
+  test("255 holes fit", () => {
+    expect(peakBytes(perforated(255), 1024, 1024)).toBe(2 * 255 * 256);
+  });
+
+  test("256 do not: llama.cpp stops there, and so does this", () => {
+    expect(() => peakBytes(perforated(256), 1024, 1024)).toThrow(RangeError);
+  });
+});
