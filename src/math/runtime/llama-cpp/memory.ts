@@ -145,7 +145,7 @@ export function spare(prepared: Prepared, load: Totals): (number | null)[] {
     if (limit === null) return null;
     const used = load.total[i] ?? 0;
     if (i < hostSlot && used === 0) return limit;
-    return limit - used - (i < hostSlot ? options.reserveBytes : 0);
+    return limit - used - (i < hostSlot ? options.reserveBytes : (options.hostReserveBytes ?? 0));
   });
   // One memory for both: what the accelerator takes is gone from the host as well.
   const host = left[hostSlot];

@@ -216,6 +216,7 @@ function reservedBySlot(prepared: Prepared, load: Totals): Float64Array {
   const reserved = new Float64Array(prepared.slots.length);
   for (let i = 0; i < prepared.hostSlot; i++)
     reserved[i] = (load.total[i] ?? 0) > 0 ? prepared.options.reserveBytes : 0;
+  reserved[prepared.hostSlot] = prepared.options.hostReserveBytes ?? 0;
   return reserved;
 }
 

@@ -134,6 +134,9 @@ export function resolveOptions(
       reserveBytes: asked.reserveBytes ?? FIT_MARGIN_BYTES,
       outputs: outputRows(program, sequences, batch, rules),
       rules,
+      ...(asked.reserveBytes !== null && machine.accelerators.length === 0
+        ? { hostReserveBytes: asked.reserveBytes }
+        : {}),
       ...(isEncoder(model) ? { causal: false } : {}),
     },
   };

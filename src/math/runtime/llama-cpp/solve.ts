@@ -33,8 +33,8 @@ export const MOST_REMEMBERED = 1024;
 
 /** What a limit depends on beside the placement, in one word. */
 export function limitKey({ options }: Prepared, limit: string): string {
-  const { batch, ubatch, program, kvUnified, swaFull, reserveBytes } = options;
-  return `${limit} ${batch} ${ubatch} ${program} ${kvUnified} ${swaFull} ${reserveBytes}`;
+  const { batch, ubatch, program, kvUnified, swaFull, reserveBytes, hostReserveBytes = 0 } = options;
+  return `${limit} ${batch} ${ubatch} ${program} ${kvUnified} ${swaFull} ${reserveBytes} ${hostReserveBytes}`;
 }
 
 /** A limit is the same whatever the load is now: a slider and a stream of requests ask for it again and again. */

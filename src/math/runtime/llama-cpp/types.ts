@@ -27,6 +27,8 @@ export interface LlamaCppOptions {
   readonly overrideTensor: readonly TensorOverride[];
   /** Kept free on each accelerator. */
   readonly reserveBytes: number;
+  /** Kept free of system memory where there is no accelerator, when a person said so. Absent: nothing. */
+  readonly hostReserveBytes?: number;
   /** n_outputs_max: rows of logits that one step may ask for. */
   readonly outputs: number;
   /** Tokens drafted at a time by a second model or the model's own heads; left out: none. */

@@ -6,10 +6,12 @@ import type { ModelSpec } from "../../../../src/math/model.ts";
 import { type KvType, NO_OPTIONS } from "../../../../src/math/options.ts";
 import { assignPreset } from "../../../../src/math/parts/presets.ts";
 import { layerColumns, totals } from "../../../../src/math/runtime/llama-cpp/memory.ts";
+import { planLlamaCpp } from "../../../../src/math/runtime/llama-cpp/plan.ts";
 import { prepare } from "../../../../src/math/runtime/llama-cpp/prepare.ts";
 import { resolveOptions } from "../../../../src/math/runtime/llama-cpp/resolve.ts";
 import { largestContext, mostGpuLayers, mostSequences } from "../../../../src/math/runtime/llama-cpp/solve.ts";
-import { MIB } from "../../../../src/math/units.ts";
+import type { EnginePlan } from "../../../../src/math/runtime/runtime.ts";
+import { GIB, MIB } from "../../../../src/math/units.ts";
 import { device, machineOf, modelOf } from "./models.ts";
 
 const llama = modelOf("llama-3-8b");
@@ -159,6 +161,35 @@ test.each([
 ])("llama.cpp takes the pattern %s, and so does a plan", (pattern) => {
   const options = { ...NO_OPTIONS, overrideTensor: [{ pattern, buffer: "CPU" }] };
   expect(resolveOptions(llama, options, one).status).toBe("ok");
+});
+
+describe("--reserve where there is no accelerator", () => {
+  const planned = (reserveBytes: number | null, gib = 20): EnginePlan => {
+    const plan = planLlamaCpp(llama, { ...NO_OPTIONS, reserveBytes }, machineOf([], gib));
+    if (plan.status === "refused") throw new Error(plan.reason);
+    return plan;
+  };
+
+  test("what was said is kept free of system memory; nothing is where nothing was said", () => {
+    const [without, with19] = [planned(null), planned(19 * GIB)];
+    const free = 20 * GIB - (without.total[0] ?? 0);
+    expect(without.spare).toEqual([free]);
+    expect([...without.reserved]).toEqual([0]);
+    expect(with19.spare).toEqual([free - 19 * GIB]);
+    expect([...with19.reserved]).toEqual([19 * GIB]);
+  });
+
+  test("limits keep it free, and are not those of a plan without", () => {
+    // The same bytes as the margin of an accelerator, which nobody keeps on a host.
+    const limits = [null, GIB].map((bytes) => planned(bytes, 8).limits().maxContext ?? 0);
+    // 32 layers · 8 heads · 128 · 2 · 2 B are 128 KiB a token: 8192 tokens a GiB, scores apart
+    expect((limits[0] ?? 0) - (limits[1] ?? 0)).toBeGreaterThan(4096);
+  });
+
+  test("beside an accelerator it is the accelerator's alone", () => {
+    const plan = planLlamaCpp(llama, { ...NO_OPTIONS, reserveBytes: GIB }, machineOf([device("a", 24)], 20));
+    expect(plan.status === "planned" && [...plan.reserved]).toEqual([GIB, 0]);
+  });
 });
 
 describe("solvers", () => {
