@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect } from "bun:test";
 import * as axeCore from "axe-core";
 import type { Page } from "playwright-core";
 import type { PlanResult } from "../../src/math/result.ts";
-import { LLAMA_GGUF } from "../fakes/hub-models.ts";
+import { LLAMA_GGUF, TINY_LLAMA } from "../fakes/hub-models.ts";
 import { firstReason, requires, testIf } from "../requires.ts";
 import { atRest, type Program, startProgram, visit } from "./program.ts";
 
@@ -120,6 +120,31 @@ describe("with script", () => {
       );
       expect(await page.innerHTML(`#${id}`)).toBe(markup ?? "");
     }
+  });
+
+  see("another engine is another page, whose sliders move its own plan", async (page) => {
+    await page.goto(`/plan?model=${TINY_LLAMA}&device=rtx-4060`);
+    await Promise.all([page.waitForURL(/engine=vllm/), page.selectOption("#f-engine", "vllm")]);
+    await page.locator("#r-context").focus();
+    await page.keyboard.press("Home");
+    await atRest(page);
+    const result = planned(TINY_LLAMA, "--engine", "vllm", "--device", "rtx-4060", "--context", "1024");
+    expect(await textOf(page, "#command")).toBe(`$ ${result.command}`);
+    expect(await page.locator("#r-gpu_layers").count()).toBe(0);
+    const live = await textOf(page, "#say");
+    await page.reload();
+    expect(await textOf(page, "#say")).toBe(live);
+  });
+
+  see("engines compared: a row opens the plan it shows", async (page) => {
+    await page.goto(`/compare?model=${TINY_LLAMA}&device=rtx-4060&context=2048`);
+    const row = page.locator("table.compare tbody tr", { has: page.getByRole("link", { name: "vllm", exact: true }) });
+    const gib = ((await row.locator("td[data-l=GiB] b").textContent()) ?? "").trim();
+    expect(gib).toMatch(/^\d+\.\d$/);
+    await row.locator("summary").click();
+    expect(await row.locator(".cmd code").isVisible()).toBe(true);
+    await Promise.all([page.waitForURL(/\/plan\?/), row.getByRole("link", { name: "vllm", exact: true }).click()]);
+    expect(await textOf(page, "#say")).toContain(` ${gib} of`);
   });
 
   see("Back and Forward load whole pages whose sliders live", async (page) => {

@@ -34,7 +34,15 @@ export function defaultOf(field: string): string {
 }
 
 /** What leaves the plan as it is with any engine. The other defaults are those of the engine that needs no naming. */
-const OF_ANY_ENGINE: ReadonlySet<string> = new Set(["engine", "device"]);
+const OF_ANY_ENGINE: ReadonlySet<string> = new Set([
+  "engine",
+  "device",
+  "flash_attention",
+  "kv_unified",
+  "swa_full",
+  "gpu_layers",
+  "cpu_moe_layers",
+]);
 
 function isDefault(form: FormValues, field: string, value: string): boolean {
   const unnamed = (form.engine ?? DEFAULTS.engine) === DEFAULTS.engine;
