@@ -58,6 +58,39 @@ function growChunked(cache: Cache, tokens: number, chunk: number): void {
   growWhole(cache, tokens);
 }
 
+/** The tokens after which a whole cache may do again what it did: a whole number of steps, and of 256s. */
+function period(step: number): number {
+  let [a, b] = [step, STEP];
+  while (b > 0) [a, b] = [b, a % b];
+  return STEP / a;
+}
+
+/**
+ * Steps of a whole cache until its free room is what it was a whole number of 256s before, and then all that repeats at
+ * once: what it does next depends on the room that is free and on the tokens' remainder by 256 alone.
+ * @returns steps that are done
+ */
+function repeatWhole(cache: Cache, steps: number, step: number, put: (tokens: number) => void): number {
+  const every = period(step);
+  const seen = new Map<number, { readonly done: number; readonly valid: number }>();
+  let done = 0;
+  for (; done + every <= steps; done += every) {
+    const free = cache.room - cache.valid;
+    const before = seen.get(free);
+    if (before !== undefined) {
+      const times = Math.floor((steps - done) / (done - before.done));
+      const tokens = times * (cache.valid - before.valid);
+      cache.room += tokens;
+      cache.valid += tokens;
+      cache.offset += tokens;
+      return done + times * (done - before.done);
+    }
+    seen.set(free, { done, valid: cache.valid });
+    for (let i = 0; i < every; i++) put(step);
+  }
+  return done;
+}
+
 /**
  * Room for a prompt of `context` tokens read `step` at a time: all but the last token in steps, that one alone
  * (generate_step). Whole caches with steps of whole 256s: 256 * ceil(n / 256).
@@ -75,10 +108,11 @@ export function cellsAt({ kind, window }: CacheKind, context: number, step: numb
     cache.offset += tokens;
   };
   const steps = Math.floor((context - 1) / step);
-  for (let i = 0; i < steps; i++) {
+  let done = kind === "whole" ? repeatWhole(cache, steps, step, put) : 0;
+  for (; done < steps; done++) {
     // A ring or chunk that was full before a whole step is the same after every further one.
     if (kind !== "whole" && cache.offset >= window + 2 * step) {
-      cache.offset += (steps - i) * step;
+      cache.offset += (steps - done) * step;
       break;
     }
     put(step);
