@@ -21,11 +21,12 @@ export interface FormatEngine {
 const UNSAID = "bf16";
 
 export function formatWeights(engine: FormatEngine): RuntimeWeights {
-  const typed = new WeakMap<ModelSpec, Map<WeightFormat | Checkpoint, TypedModel>>();
+  // Formats come and go with the names that people think of: what is typed for one goes with it.
+  const typed = new WeakMap<ModelSpec, WeakMap<WeightFormat | Checkpoint, TypedModel>>();
   const lists = new WeakMap<ModelSpec, readonly WeightsChoice[]>();
 
   function kept(spec: ModelSpec, what: WeightFormat | Checkpoint, make: () => TypedModel): TypedModel {
-    const ofSpec = typed.get(spec) ?? new Map<WeightFormat | Checkpoint, TypedModel>();
+    const ofSpec = typed.get(spec) ?? new WeakMap<WeightFormat | Checkpoint, TypedModel>();
     typed.set(spec, ofSpec);
     const answer = ofSpec.get(what) ?? make();
     ofSpec.set(what, answer);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { specFromGguf } from "../../src/math/arch/index.ts";
 import { formatWeights } from "../../src/math/format-choice.ts";
+import type { ModelSpec } from "../../src/math/model.ts";
 import { headerFromDump, readDump } from "../fixtures/gguf-dumps.ts";
 import { specOfModel } from "../fixtures/models/read.ts";
 
@@ -49,4 +50,18 @@ describe("weights of an engine that loads safetensors", () => {
     expect(list.map(({ name }) => name)).toEqual(["fp8", "bf16", "f32"]);
     expect(engine.weightsChoices(spec, NOTHING)).toBe(list);
   });
+});
+
+test("what is typed for a name is forgotten with the name", () => {
+  const any = formatWeights({ engine: "an engine", offered: ["bf16"], loads: () => true });
+  const type = (i: number): WeakRef<ModelSpec> => {
+    const typed = any.typeWeights(spec, `exl3-2.${10_000 + i}bpw`, NOTHING);
+    if (typed.status !== "ok") throw new Error("not loaded");
+    return new WeakRef(typed.spec);
+  };
+  const refs = Array.from({ length: 500 }, (_, i) => type(i));
+  for (let i = 500; i < 2500; i++) type(i);
+  Bun.gc(true);
+  // Some may still lie on the stack.
+  expect(refs.filter((ref) => ref.deref() === undefined).length).toBeGreaterThan(400);
 });

@@ -32,7 +32,8 @@ function loads({ method }: WeightFormat, module: string): boolean {
   return method === "plain" || method === "mlx" || (method === "mxfp4" && module === "gpt_oss");
 }
 
-const made = new Map<string, WeightFormat>();
+/** By module; what is made of a format goes with it. */
+const made = new WeakMap<WeightFormat, Map<string, WeightFormat>>();
 
 /**
  * What a module's tensors take in a format; the same object for the same two, so that sizes are kept. null: mlx-lm has no
@@ -41,8 +42,12 @@ const made = new Map<string, WeightFormat>();
 export function mlxFormat(name: string, module: string): WeightFormat | null {
   const base = parseFormat(name);
   if (base === null || !loads(base, module)) return null;
-  const id = `${base.id} ${module}`;
-  let format = made.get(id);
+  let ofBase = made.get(base);
+  if (ofBase === undefined) {
+    ofBase = new Map();
+    made.set(base, ofBase);
+  }
+  let format = ofBase.get(module);
   if (format === undefined) {
     const traits = traitsOf(module);
     format = {
@@ -56,7 +61,7 @@ export function mlxFormat(name: string, module: string): WeightFormat | null {
         return base.bytes(tensor, { model: asModule(model, module), layer });
       },
     };
-    made.set(id, format);
+    ofBase.set(module, format);
   }
   return format;
 }

@@ -1,7 +1,12 @@
 /** Weights as mlx-lm has them: those of the repository in 16 or 32 bits, or what mlx_lm.convert -q makes of them. */
 import type { ModelSpec } from "../../model.ts";
 import type { Checkpoint } from "../../parts/formats/checkpoint.ts";
-import { sizesOf as checkpointSizes, type FormatSizes, sizeFormat } from "../../parts/formats/index.ts";
+import {
+  sizesOf as checkpointSizes,
+  type FormatSizes,
+  sizeFormat,
+  type WeightFormat,
+} from "../../parts/formats/index.ts";
 import { EXACT, sizeWeights } from "../../parts/weights.ts";
 import type { WeightsChoice } from "../../plan-input.ts";
 import type { RuntimeWeights, TypedModel, WeightsSubject } from "../runtime.ts";
@@ -28,21 +33,20 @@ export function sizesOf(model: ModelSpec): FormatSizes {
   return sizeFormat(model, format);
 }
 
-const typed = new WeakMap<ModelSpec, Map<string, TypedModel>>();
+const typed = new WeakMap<ModelSpec, WeakMap<WeightFormat, TypedModel>>();
 
 function typeAs(spec: ModelSpec, name: string): TypedModel {
+  const format = mlxFormat(name, moduleOf(spec) ?? "");
+  if (format === null) return notMlx(name);
   let ofSpec = typed.get(spec);
   if (ofSpec === undefined) {
-    ofSpec = new Map();
+    ofSpec = new WeakMap();
     typed.set(spec, ofSpec);
   }
-  let answer = ofSpec.get(name);
+  let answer = ofSpec.get(format);
   if (answer === undefined) {
-    const module = moduleOf(spec);
-    const format = mlxFormat(name, module ?? "");
-    if (format === null) return notMlx(name);
-    answer = { status: "ok", spec: { ...spec, weights: { name, basis: format.basis } } };
-    ofSpec.set(name, answer);
+    answer = { status: "ok", spec: { ...spec, weights: { name: format.id, basis: format.basis } } };
+    ofSpec.set(format, answer);
   }
   return answer;
 }
