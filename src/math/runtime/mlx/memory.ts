@@ -91,7 +91,7 @@ export function spare({ slots, machine, options }: Prepared, total: number): rea
   return slots.map((device, i) => {
     const limit = plannableBytes(device);
     if (limit === null) return null;
-    if (i === 0) return limit - total - (machine.accelerators.length > 0 ? options.reserveBytes : 0);
+    if (i === 0) return limit - total - options.reserveBytes;
     return i === slots.length - 1 && machine.unified ? limit - total : limit;
   });
 }

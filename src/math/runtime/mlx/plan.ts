@@ -26,7 +26,7 @@ export function planMlx(model: ModelSpec, asked: PlanOptions, machine: Machine):
     slots: prepared.slots,
     parts: columns(prepared, load),
     total: inFirst(prepared, load.total),
-    reserved: inFirst(prepared, machine.accelerators.length > 0 ? options.reserveBytes : 0),
+    reserved: inFirst(prepared, options.reserveBytes),
     spare: spare(prepared, load.total),
     low: load.total - load.compute.bytes + load.compute.low,
     high: load.total - load.compute.bytes + load.compute.high,

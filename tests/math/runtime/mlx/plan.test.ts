@@ -78,6 +78,14 @@ describe("caches", () => {
   });
 });
 
+test("what was asked to stay free is kept of a processor's memory, too", () => {
+  const host = { ...MAC, accelerators: [], unified: false };
+  const spec = specOfModel("Qwen/Qwen3-4B");
+  const [free, kept] = [0, 2 ** 30].map((reserveBytes) => planned(spec, { reserveBytes }, "bf16", host));
+  expect([free?.reserved[0], kept?.reserved[0]]).toEqual([0, 2 ** 30]);
+  expect((free?.spare[0] ?? 0) - (kept?.spare[0] ?? 0)).toBe(2 ** 30);
+});
+
 describe("what mlx-lm does not do is refused in a sentence", () => {
   const llama = (): ModelSpec => specOfModel("meta-llama/Meta-Llama-3.1-8B");
   test("options", () => {
