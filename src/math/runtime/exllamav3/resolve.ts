@@ -134,6 +134,10 @@ function bitsOf({ kvTypeK, kvTypeV }: PlanOptions): CacheBits | EngineRefusal {
 function warningsOf(model: ModelSpec, asked: PlanOptions, options: ExllamaOptions): string[] {
   const warnings: string[] = [];
   const recurrent = model.layers.some(({ mixers }) => mixers.some(({ kind }) => kind === "state"));
+  if (model.contextTrained !== null && options.context > model.contextTrained)
+    warnings.push(
+      `The context of ${options.context} tokens is more than the ${model.contextTrained} the model was trained for.`,
+    );
   if (recurrent || supportOf(model)?.rings === true)
     warnings.push("ExLlamaV3 keeps checkpoints of states in system memory, up to 4 GiB; they are not counted here.");
   if (model.modelType === "deepseek_v3")

@@ -219,3 +219,9 @@ describe("laws", () => {
     expect(planned).toBeGreaterThan(80);
   });
 });
+
+test("a context beyond the trained one is planned, and said to be", () => {
+  const said = (context: number): string => planOn(CARD, LLAMA, { weights: WEIGHTS, context }).warnings.join();
+  expect(said(8193)).toBe("The context of 8193 tokens is more than the 8192 the model was trained for.");
+  expect(said(8192)).toBe("");
+});
