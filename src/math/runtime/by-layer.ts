@@ -33,7 +33,7 @@ export interface LayerPlan {
   /** Bytes of each layer's weights on one rank. */
   readonly layerWeights: Float64Array;
   readonly outside: EnginePlan["outside"];
-  /** Kept free on each accelerator that is used. */
+  /** Kept free by slot, on those that are used; what is not said is nothing. */
   readonly reserveBytes: readonly number[];
   readonly context: number;
   readonly sequences: number;
@@ -61,16 +61,13 @@ export function layOut(plan: LayerPlan): EnginePlan {
   const here = at(plan.context, plan.sequences);
   const sum = here.total.reduce((all, bytes) => all + bytes, 0);
   const { less, more } = plan.range(here.load, weights);
-  const accelerators = plan.machine.accelerators.length;
   return {
     status: "planned",
     options: plan.options,
     slots: plan.slots,
     parts: here.parts,
     total: here.total,
-    reserved: Float64Array.from(plan.slots, (_, i) =>
-      i < accelerators && (here.total[i] ?? 0) > 0 ? (plan.reserveBytes[i] ?? 0) : 0,
-    ),
+    reserved: Float64Array.from(plan.slots, (_, i) => ((here.total[i] ?? 0) > 0 ? (plan.reserveBytes[i] ?? 0) : 0)),
     spare: spare(plan, here),
     low: Math.round(sum - less),
     high: Math.round(sum + more),
@@ -132,7 +129,7 @@ function spare({ slots, machine, reserveBytes }: LayerPlan, { load, total }: Sum
     const limit = plannableBytes(device);
     if (limit === null) return null;
     const used = total[i] ?? 0;
-    return i < host && used > 0 ? limit - used - (reserveBytes[i] ?? 0) : limit - used;
+    return used > 0 ? limit - used - (reserveBytes[i] ?? 0) : limit - used;
   });
   const ofHost = left[host];
   if (machine.unified && ofHost !== null && ofHost !== undefined) {

@@ -1,5 +1,6 @@
 import { formatBytes, formatInteger } from "../../format.ts";
 import type { ModelSpec } from "../../model.ts";
+import type { Basis } from "../../result.ts";
 import type { LayerLoad } from "../by-layer.ts";
 import { BLOCK_TOKENS, grownTokens } from "./caches.ts";
 import type { Resident } from "./resident.ts";
@@ -14,6 +15,8 @@ export interface Explained {
   readonly states: readonly (StateShape | null)[];
   readonly blocks: number | null;
   readonly stateCount: number;
+  /** Of caches and states. */
+  readonly basis: Basis;
 }
 
 const sum = (bytes: Iterable<number>): number => {
@@ -52,7 +55,7 @@ function explainWeights({ model, weights, options }: Explained, ranks: string): 
   return lines;
 }
 
-function explainCaches({ options, rows, blocks }: Explained, ranks: string): string[] {
+function explainCaches({ options, rows, blocks, basis }: Explained, ranks: string): string[] {
   const kinds = new Map<string, { count: number; row: CacheRow }>();
   for (const row of rows) {
     if (row.key + row.value === 0 || (row.shared && !options.paged)) continue;
@@ -70,16 +73,16 @@ function explainCaches({ options, rows, blocks }: Explained, ranks: string): str
     const how = options.paged
       ? `${formatInteger(blocks ?? 0)} blocks of ${BLOCK_TOKENS}`
       : `${options.sequences} × ${formatInteger(tokens / options.sequences)}${row.window === null ? "" : `, window ${formatInteger(row.window)}`}`;
-    return `KV cache: ${formatInteger(each)} B × ${formatInteger(tokens)} tokens (${how}) × ${count} layers = ${formatBytes(each * tokens * count)}${ranks} (exact)`;
+    return `KV cache: ${formatInteger(each)} B × ${formatInteger(tokens)} tokens (${how}) × ${count} layers = ${formatBytes(each * tokens * count)}${ranks} (${basis})`;
   });
 }
 
-function explainStates({ states, stateCount, options }: Explained, ranks: string): string[] {
+function explainStates({ states, stateCount, options, basis }: Explained, ranks: string): string[] {
   const [first] = states.filter((state) => state !== null);
   if (first === undefined) return [];
   const layers = states.filter((state) => state !== null).length;
   const each = first.convElements * options.typeBytes + first.stateElements * first.stateBytes;
   return [
-    `State: (${formatInteger(first.convElements)} × ${options.typeBytes} B convolution + ${formatInteger(first.stateElements)} × ${first.stateBytes} B) × ${stateCount + first.extra} places × ${layers} layers = ${formatBytes(each * (stateCount + first.extra) * layers)}${ranks} (exact)`,
+    `State: (${formatInteger(first.convElements)} × ${options.typeBytes} B convolution + ${formatInteger(first.stateElements)} × ${first.stateBytes} B) × ${stateCount + first.extra} places × ${layers} layers = ${formatBytes(each * (stateCount + first.extra) * layers)}${ranks} (${basis})`,
   ];
 }

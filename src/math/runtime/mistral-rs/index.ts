@@ -153,6 +153,7 @@ function write(
   };
 
   const blocks = options.paged ? blocksFor(options.context, options.sequences) : null;
+  const basis = basisOf(model, weights, options, first === host);
   return layOut({
     model,
     machine,
@@ -171,7 +172,7 @@ function write(
     load,
     sideCaches: (layer) => (model.layers[layer]?.sideCaches ?? []).map(() => 0),
     options: describe(options, counts, blocks),
-    basis: basisOf(model, weights, options),
+    basis,
     range: (at) => rangeOf(model, options, weights, at, cuda),
     gpuLayers,
     warnings,
@@ -188,7 +189,16 @@ function write(
       ),
     explain: (at) =>
       explainMistral(
-        { model, options, weights, rows, states, blocks, stateCount: poolStates(options.sequences, cuda) },
+        {
+          model,
+          options,
+          weights,
+          rows,
+          states,
+          blocks,
+          stateCount: poolStates(options.sequences, cuda),
+          basis: basis.kv_cache_bytes,
+        },
         at,
       ),
   });

@@ -7,8 +7,17 @@ import { type Resident, residentFormat } from "./resident.ts";
 import { scoreBytes, stepTokens } from "./step.ts";
 import type { MistralOptions } from "./types.ts";
 
-/** Exact where a run of mistral.rs held the same bytes; a CPU's second copies depend on which instructions it has. */
-export function basisOf(model: ModelSpec, weights: Resident, options: MistralOptions): Record<Part, Basis> {
+/**
+ * Exact where a run of mistral.rs held the same bytes: caches on a CPU, by no pool, and weights; a CPU's second copies
+ * depend on which instructions it has. No GPU was there to run one.
+ */
+export function basisOf(
+  model: ModelSpec,
+  weights: Resident,
+  options: MistralOptions,
+  onCpu: boolean,
+): Record<Part, Basis> {
+  const cache: Basis = onCpu && !options.paged && options.tensorParallel === 1 ? "exact" : "modelled";
   const known =
     options.tensorParallel === 1 &&
     !isWidened(model, options) &&
@@ -16,8 +25,8 @@ export function basisOf(model: ModelSpec, weights: Resident, options: MistralOpt
     weights.repackedWithVnni === 0;
   return {
     weights_bytes: known ? (model.weights?.basis ?? "modelled") : "modelled",
-    kv_cache_bytes: "exact",
-    state_bytes: "exact",
+    kv_cache_bytes: cache,
+    state_bytes: cache,
     compute_bytes: "modelled",
     output_bytes: "modelled",
     overhead_bytes: "modelled",

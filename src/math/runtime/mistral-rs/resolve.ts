@@ -13,6 +13,7 @@ import type { MistralOptions } from "./types.ts";
 /** hwLedger's own default, cut to what the model was trained for. */
 const DEFAULT_CONTEXT = 8192;
 
+/** @source mistral.rs v0.9.2 mistralrs-cli/src/args/{mod,model,paged_attn,quantize}.rs has nothing like these */
 const FOREIGN: readonly ForeignOption[] = [
   "ubatch",
   "batch",
@@ -47,7 +48,7 @@ export function resolveMistral(model: ModelSpec, asked: PlanOptions, machine: Ma
   const backend = machine.accelerators[0]?.backend ?? "cpu";
   const gpu = backend !== "cpu";
   const tensorParallel = asked.tensorParallel ?? 1;
-  const gpuLayers = gpu && typeof asked.gpuLayers === "number" ? Math.min(asked.gpuLayers, model.layers.length) : null;
+  const gpuLayers = gpu && tensorParallel === 1 ? layersAsked(asked.gpuLayers, model.layers.length) : null;
   // No paged attention where any layer is computed by the CPU; on Metal it is off unless asked for.
   const paged = backend === "cuda" && (gpuLayers === null || gpuLayers === model.layers.length);
   const onCpu = !gpu || gpuLayers === 0;
@@ -84,9 +85,21 @@ export function resolveMistral(model: ModelSpec, asked: PlanOptions, machine: Ma
     utilization: asked.memoryUtilization,
     tensorParallel,
     gpuLayers,
-    reserveBytes: machine.accelerators.map((device) => asked.reserveBytes ?? reserveOf(plannableBytes(device) ?? 0)),
+    reserveBytes: reserves(machine, asked.reserveBytes),
   };
   return { status: "ok", options, warnings: warningsOf(model, options, onCpu) };
+}
+
+/** null: the device map decides. */
+function layersAsked(asked: PlanOptions["gpuLayers"], layers: number): number | null {
+  if (asked === "all") return layers;
+  return typeof asked === "number" ? Math.min(asked, layers) : null;
+}
+
+/** By slot: of each accelerator as asked or as the device map keeps; of system memory alone only what was asked. */
+function reserves({ accelerators }: Machine, asked: number | null): readonly number[] {
+  if (accelerators.length === 0) return asked === null ? [] : [asked];
+  return accelerators.map((device) => asked ?? reserveOf(plannableBytes(device) ?? 0));
 }
 
 /** A growing cache may not have room for more than the model was trained for, and it grows by whole steps. */

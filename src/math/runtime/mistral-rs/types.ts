@@ -15,7 +15,7 @@ export interface MistralOptions {
   readonly tensorParallel: number;
   /** Layers on accelerators; null: the automatic device map decides. */
   readonly gpuLayers: number | null;
-  /** Kept free of each accelerator. */
+  /** Kept free by slot: of each accelerator, or of system memory where there is none. */
   readonly reserveBytes: readonly number[];
 }
 

@@ -115,6 +115,45 @@ describe("devices", () => {
     expect(plan.command({ id: "m", source: "hub", file: null })).toContain(" -n ");
   });
 
+  test("all layers on GPUs, though the device map would leave some to the CPU", () => {
+    const asked = { weights: "bf16", gpuLayers: "all" } as const;
+    const plan = planOn(machineOf("cuda", [12], 64), LLAMA, asked);
+    expect(plan.options).toMatchObject({ gpu_layers: 32, paged_attention: true });
+    expect([...plan.layers.slot]).toEqual(Array.from({ length: 32 }, () => 0));
+    expect(plan.spare[0]).toBeLessThan(0);
+    expect(plan.command({ id: "m", source: "hub", file: null })).toContain(" -n 0:32 ");
+    expect(planOn(CPU, LLAMA, asked).options.gpu_layers).toBe(0);
+    const two = machineOf("cuda", [48, 48], 64);
+    expect(planOn(two, LLAMA, { ...asked, tensorParallel: 2 }).command({ id: "m", source: "hub", file: null })).toBe(
+      planOn(two, LLAMA, { weights: "bf16", tensorParallel: 2 }).command({ id: "m", source: "hub", file: null }),
+    );
+  });
+
+  test("what was asked to stay free is kept of system memory, too, and nothing unless asked", () => {
+    const free = planOn(CPU, LLAMA, { weights: "isq-q4k" });
+    const kept = planOn(CPU, LLAMA, { weights: "isq-q4k", reserveBytes: 8 * GIB });
+    expect([free.reserved[0], kept.reserved[0]]).toEqual([0, 8 * GIB]);
+    expect((free.spare[0] ?? 0) - (kept.spare[0] ?? 0)).toBe(8 * GIB);
+    expect(kept.total).toEqual(free.total);
+  });
+
+  test("caches are exact where a run held them: on a CPU", () => {
+    const basis = (machine: typeof CPU, more = {}): unknown => {
+      const plan = planOn(machine, LLAMA, { weights: "isq-q4k", ...more });
+      expect(plan.explain().find((line) => line.startsWith("KV cache"))).toEndWith(`(${plan.basis.kv_cache_bytes})`);
+      return [plan.basis.kv_cache_bytes, plan.basis.state_bytes];
+    };
+    expect(basis(CPU)).toEqual(["exact", "exact"]);
+    expect(basis(CARD, { gpuLayers: 0 })).toEqual(["exact", "exact"]);
+    for (const [machine, more] of [
+      [CARD, {}],
+      [CARD, { gpuLayers: 20 }],
+      [machineOf("metal", [64], 64), {}],
+      [machineOf("cuda", [48, 48], 64), { tensorParallel: 2 }],
+    ] as const)
+      expect(basis(machine, more)).toEqual(["modelled", "modelled"]);
+  });
+
   test("GPUs that share layers have half of each matrix, and all of what stands outside", () => {
     const one = planOn(CARD, LLAMA, { weights: "bf16" });
     const two = planOn(machineOf("cuda", [48, 48], 64), LLAMA, { weights: "bf16", tensorParallel: 2 });
