@@ -5,7 +5,7 @@ import type { PlanOptions } from "../../options.ts";
 import type { OptionValue } from "../../result.ts";
 import { type Again, largestContextAgain, mostSequencesAgain } from "../again.ts";
 import { type LayerLoad, layOut } from "../by-layer.ts";
-import { OVERHEAD } from "../llama-cpp/allocation.ts";
+import { OVERHEAD } from "../driver-overhead.ts";
 import type { EnginePlan, EngineRefusal, Runtime } from "../runtime.ts";
 import { cacheTokens, PAGE_TOKENS, ringOf, stateBytes, tokenBytes } from "./caches.ts";
 import { exllamaCommand } from "./command.ts";

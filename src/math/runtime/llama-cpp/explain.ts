@@ -1,5 +1,5 @@
 import { formatBytes, formatInteger } from "../../format.ts";
-import { OVERHEAD } from "./allocation.ts";
+import { OVERHEAD } from "../driver-overhead.ts";
 import { explainCompute } from "./compute/explain.ts";
 import { cacheBytes, cellsOf, stateBytes, type Totals } from "./memory.ts";
 import type { Prepared } from "./prepare.ts";

@@ -1,6 +1,6 @@
 import { plannableBytes } from "../../machine.ts";
 import { pad } from "../../units.ts";
-import { OVERHEAD } from "./allocation.ts";
+import { OVERHEAD } from "../driver-overhead.ts";
 import { addTo, type BesideLoad } from "./beside.ts";
 import type { CacheGroup, StateGroup } from "./cache-groups.ts";
 import { shapeCaches } from "./caches.ts";

@@ -1,4 +1,4 @@
-import { OVERHEAD } from "./allocation.ts";
+import { OVERHEAD } from "../driver-overhead.ts";
 import { computeRange } from "./compute/range.ts";
 import type { Totals } from "./memory.ts";
 import type { Prepared } from "./prepare.ts";

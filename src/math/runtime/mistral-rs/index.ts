@@ -4,7 +4,7 @@ import type { PlanOptions } from "../../options.ts";
 import type { OptionValue } from "../../result.ts";
 import { type Again, largestContextAgain, mostSequencesAgain } from "../again.ts";
 import { type LayerLoad, layOut } from "../by-layer.ts";
-import { OVERHEAD } from "../llama-cpp/allocation.ts";
+import { OVERHEAD } from "../driver-overhead.ts";
 import type { EnginePlan, EngineRefusal, Runtime } from "../runtime.ts";
 import { largest } from "../search.ts";
 import {

@@ -1,7 +1,7 @@
 /** mistral.rs's pool of cache blocks, where a share of the memory is given to it. */
 import { type Machine, plannableBytes } from "../../machine.ts";
 import type { ModelSpec } from "../../model.ts";
-import { OVERHEAD } from "../llama-cpp/allocation.ts";
+import { OVERHEAD } from "../driver-overhead.ts";
 import { BLOCK_TOKENS } from "./caches.ts";
 import { activationReserve } from "./mapper.ts";
 import type { Resident } from "./resident.ts";

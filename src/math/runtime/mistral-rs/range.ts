@@ -2,7 +2,7 @@
 import type { ModelSpec } from "../../model.ts";
 import type { Basis, Part } from "../../result.ts";
 import type { LayerLoad } from "../by-layer.ts";
-import { OVERHEAD } from "../llama-cpp/allocation.ts";
+import { OVERHEAD } from "../driver-overhead.ts";
 import { type Resident, residentFormat } from "./resident.ts";
 import { scoreBytes, stepTokens } from "./step.ts";
 import type { MistralOptions } from "./types.ts";
