@@ -156,8 +156,15 @@ export function outputRows(
   return program === "llama-server" && rules.fewOutputs ? sequences * (1 + draftTokens) : batch;
 }
 
-function isEncoder({ layers }: ModelSpec): boolean {
-  return layers.some(({ mixers }) => mixers.some((mixer) => "cached" in mixer && !mixer.cached));
+const encoders = new WeakMap<ModelSpec, boolean>();
+
+function isEncoder(model: ModelSpec): boolean {
+  let known = encoders.get(model);
+  if (known === undefined) {
+    known = model.layers.some(({ mixers }) => mixers.some((mixer) => "cached" in mixer && !mixer.cached));
+    encoders.set(model, known);
+  }
+  return known;
 }
 
 /**
@@ -172,6 +179,7 @@ function refuseKvTypes(
   v: LlamaCppOptions["kvTypeV"],
   flashAttention: boolean,
 ): Resolution | null {
+  if (k === v && !isQuantized(k)) return null;
   for (const layer of model.layers) {
     for (const mixer of layer.mixers) {
       if (mixer.kind === "state") continue;

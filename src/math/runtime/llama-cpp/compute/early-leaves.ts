@@ -4,8 +4,20 @@
  * A layer gives its own back when it is done, and holes may take what comes later: this is the most that they add.
  * @source src/llama-graph.cpp build_attn (DSA), ggml/src/ggml-alloc.c ggml_gallocr_alloc_graph_impl at llama.cpp v0.5.0
  */
-import type { ModelSpec } from "../../../model.ts";
+import type { ModelSpec, SideCache } from "../../../model.ts";
 import { type CacheShape, type ComputeBuffers, HOST, type Placement } from "../types.ts";
+
+const indexers = new WeakMap<ModelSpec, SideCache | null>();
+
+/** The first side cache of the model; undefined: it has none. */
+function indexerOf(model: ModelSpec): SideCache | undefined {
+  let known = indexers.get(model);
+  if (known === undefined) {
+    known = model.layers.find(({ sideCaches }) => sideCaches.length > 0)?.sideCaches[0] ?? null;
+    indexers.set(model, known);
+  }
+  return known ?? undefined;
+}
 
 /** Bytes by device, layers on the host at the first accelerator, which takes over for them: layers there x 4 x min(chosen, cells) x T; null: the model has none. */
 export function earlyLeaves(
@@ -14,7 +26,7 @@ export function earlyLeaves(
   placement: Placement,
   accelerators: number,
 ): ComputeBuffers | null {
-  const indexer = model.layers.flatMap(({ sideCaches }) => sideCaches)[0];
+  const indexer = indexerOf(model);
   if (indexer === undefined || indexer.blockCells > 1) return null;
   const each = 4 * Math.min(indexer.chosen, caches.cells) * caches.stepTokens;
   const devices: number[] = [];
