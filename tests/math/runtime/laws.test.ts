@@ -149,6 +149,23 @@ for (const engine of ENGINES) {
       });
     }, 60_000);
 
+    test("the plan at its own context is the plan", () => {
+      each(engine, 40, (_, plan) => {
+        const context = plan.options["context"];
+        if (typeof context !== "number") throw new Error("a plan says its context");
+        expect([...plan.at(context).total]).toEqual([...plan.total]);
+      });
+    }, 60_000);
+
+    test("what fits is within its own limits", () => {
+      each(engine, 40, (s, plan) => {
+        const trained = specOf(s.model).contextTrained;
+        if (!fits(plan) || trained === null) return;
+        const { maxContext } = plan.limits();
+        expect(maxContext ?? 0).toBeGreaterThanOrEqual(Math.min(s.context, trained));
+      });
+    }, 60_000);
+
     test("the largest context fits, and what is a block more does not", () => {
       each(engine, 15, (s, plan) => {
         if (inPlace(engine, s, plan, {}) === null) return;

@@ -2,7 +2,8 @@ import type { Prepared } from "./prepare.ts";
 import { limitKey, MOST_REMEMBERED } from "./solve.ts";
 import type { LlamaCppOptions } from "./types.ts";
 
-type Layout = Pick<LlamaCppOptions, "gpuLayers" | "tensorSplit" | "overrideTensor">;
+/** Where a load's layers and tensors lie. */
+export type Layout = Pick<LlamaCppOptions, "gpuLayers" | "tensorSplit" | "overrideTensor">;
 
 const kept = new WeakMap<Prepared["known"], Map<string, Layout>>();
 

@@ -13,7 +13,7 @@ import { DRAFT_TOKENS } from "./extras/draft.ts";
 import { extrasArguments, extrasBeside, refuseExtras } from "./extras/index.ts";
 import { fitLayers, mayFit, wholeSplit } from "./fit.ts";
 import { refuseForkTypes } from "./fork-types.ts";
-import { keptLayout } from "./kept-layout.ts";
+import { keptLayout, type Layout } from "./kept-layout.ts";
 import { cacheBytes, layerColumns, spare, type Totals, totals } from "./memory.ts";
 import { modelAtBuild } from "./older-latent.ts";
 import { type Prepared, prepare } from "./prepare.ts";
@@ -34,8 +34,8 @@ export function optionsOfPlan(plan: EnginePlan): LlamaCppOptions | null {
 export interface Front {
   /** What it is called where something is refused. */
   readonly name: string;
-  /** The plan of another load, where the program chooses its options by it; left out: they stay as they are. */
-  readonly again?: (load: OtherLoad & Pick<PlanOptions, "gpuLayers">) => EnginePlan | EngineRefusal;
+  /** The plan of another load laid out so, where the program chooses other options by it; left out: they stay as they are. */
+  readonly again?: (load: OtherLoad, layout: Layout) => EnginePlan | EngineRefusal;
   /** Whether it leaves the layout to --fit; otherwise whole layers are offloaded as they fit. */
   readonly fits: boolean;
   /** Whether it reads the types that only ik_llama.cpp has. */
@@ -99,6 +99,7 @@ export function planLlamaCpp(
   }
   const { low, high } = loadRange(prepared, load);
   const again = front?.again === undefined ? null : inPlace(front.again, options);
+  const holds = left.every((bytes) => bytes === null || bytes >= 0);
   let layers: EngineLayers | null = null;
   const plan: EnginePlan = {
     status: "planned",
@@ -119,8 +120,13 @@ export function planLlamaCpp(
     warnings: [...resolution.warnings, ...(front?.warnings ?? []), ...olderWarnings(model, rules)],
     limits: () => ({
       maxContext:
-        again === null ? largestContext(prepared) : largestContextAgain(model.contextTrained, CELL_PADDING, again),
-      maxSequences: again === null ? mostSequences(prepared) : mostSequencesAgain(MAX_SEQUENCES, again),
+        again === null
+          ? largestContext(prepared)
+          : largestContextAgain(model.contextTrained, CELL_PADDING, again, holds ? options.context : null),
+      maxSequences:
+        again === null
+          ? mostSequences(prepared)
+          : mostSequencesAgain(MAX_SEQUENCES, again, holds ? options.sequences : null),
       // Left to us, the plan has as many as fit already.
       gpuLayers: resolution.autoGpuLayers ? options.gpuLayers : mostGpuLayers(model, options, machine, ready),
       cpuMoeLayers: fewestHostExperts(prepared, ready),
@@ -144,9 +150,12 @@ export function planLlamaCpp(
   return plan;
 }
 
-/** Layers stay where they are; experts that --fit left in system memory are placed anew, since no option of a front says where. */
-function inPlace(again: NonNullable<Front["again"]>, { gpuLayers, overrideTensor }: LlamaCppOptions): Again {
-  return (load) => again({ ...load, gpuLayers: overrideTensor.length === 0 ? gpuLayers : null });
+/** All stays where it is. */
+function inPlace(
+  again: NonNullable<Front["again"]>,
+  { gpuLayers, tensorSplit, overrideTensor }: LlamaCppOptions,
+): Again {
+  return (load) => again(load, { gpuLayers, tensorSplit, overrideTensor });
 }
 
 const NOTHING: readonly Beside[] = [];

@@ -10,6 +10,7 @@ import { EXACT, sizeWeights } from "../../parts/weights.ts";
 import { GIB, MIB } from "../../units.ts";
 import { PRESET_WEIGHTS } from "../../weights-choice.ts";
 import { refuseForeign } from "../foreign-options.ts";
+import type { Layout } from "../llama-cpp/kept-layout.ts";
 import { planLlamaCpp } from "../llama-cpp/plan.ts";
 import type { EnginePlan, EngineRefusal, Loading, Runtime } from "../runtime.ts";
 import { ollamaCommand } from "./command.ts";
@@ -45,9 +46,18 @@ function planOllama(
   machine: Machine,
   loading: Loading = { version: null },
 ): EnginePlan | EngineRefusal {
+  return refuse(asked) ?? planLaidOut(model, asked, machine, loading, null);
+}
+
+/** @param layout where another load of the same model lies; null: it is found anew */
+function planLaidOut(
+  model: ModelSpec,
+  asked: PlanOptions,
+  machine: Machine,
+  loading: Loading,
+  layout: Layout | null,
+): EnginePlan | EngineRefusal {
   const { extras = NO_EXTRAS } = loading;
-  const refused = refuse(asked);
-  if (refused !== null) return refused;
   const trained = model.contextTrained ?? Number.POSITIVE_INFINITY;
   const wanted = asked.context ?? defaultContext(machine);
   const context = Math.min(wanted, trained);
@@ -59,17 +69,26 @@ function planOllama(
     wanted > trained
       ? [`Ollama cuts the context of ${wanted} tokens to the ${trained} that the model was trained for.`]
       : [];
-  const alone = oneGpu(machine, predicted, asked.gpuLayers);
+  const alone = oneGpu(machine, predicted, layout?.gpuLayers ?? asked.gpuLayers);
   return planLlamaCpp(
     model,
-    { ...asked, context, sequences, batch, ubatch: batch, program: "llama-server", splitMode: alone ? "none" : null },
+    {
+      ...asked,
+      context,
+      sequences,
+      batch,
+      ubatch: batch,
+      program: "llama-server",
+      splitMode: alone ? "none" : null,
+      ...layout,
+    },
     machine,
     { version: null, extras },
     {
       name: "Ollama",
       fits: true,
       warnings,
-      again: (load) => planOllama(model, { ...asked, context, sequences, ...load }, machine, loading),
+      again: (load, there) => planLaidOut(model, { ...asked, context, sequences, ...load }, machine, loading, there),
       command: (options, source, weights) => ollamaCommand(options, { asked, extras }, source, weights),
     },
   );

@@ -7,6 +7,7 @@ import { OLLAMA } from "../../../../src/math/runtime/ollama/index.ts";
 import type { EnginePlan } from "../../../../src/math/runtime/runtime.ts";
 import { MIB } from "../../../../src/math/units.ts";
 import { loadLogs, specOfLog } from "../../../fixtures/load-logs/read.ts";
+import { specOfModel } from "../../../fixtures/models/read.ts";
 import { device, machineOf, modelOf } from "../llama-cpp/models.ts";
 
 const llama = modelOf("llama-3-8b");
@@ -109,4 +110,30 @@ test("a projector and adapters are lines of the Modelfile, and count", () => {
   if (plan.status === "refused" || without.status === "refused") throw new Error("refused");
   expect((plan.parts.weights_bytes[0] ?? 0) - (without.parts.weights_bytes[0] ?? 0)).toBe(4096 * 16 * 2);
   expect(plan.command({ id: null, source: "file", file: "/m/a.gguf" })).toContain("'FROM p.gguf' 'ADAPTER a.gguf'");
+});
+
+describe("its limits and its curve are of the layout that was found: Llama-2-70B on 2 x 24 GiB", () => {
+  test.each(["BF16", "Q8_0", "Q5_K_M"] as const)("%s", (preset) => {
+    const model = assignPreset(specOfModel("meta-llama/Llama-2-70b-hf"), preset, { imatrix: false });
+    const plan = planOf({}, machineOf([device("CUDA0", 24), device("CUDA1", 24)]), model);
+    expect(plan.spare.every((left) => left === null || left >= 0)).toBe(true);
+    expect([...plan.at(4096).total]).toEqual([...plan.total]);
+    // 4096 tokens are all that it was trained for.
+    expect(plan.limits().maxContext).toBe(4096);
+    expect(plan.limits().maxSequences).toBeGreaterThanOrEqual(1);
+  });
+});
+
+test("experts that were left in system memory stay there at another context", () => {
+  const model = modelOf("qwen3-30b-a3b");
+  const plan = planOf({ context: 4096 }, machineOf([device("CUDA0", 12)], 64), model);
+  expect(plan.options["override_tensor"]).not.toEqual([]);
+  expect([...plan.at(4096).total]).toEqual([...plan.total]);
+  expect([...plan.at(2048).parts.weights_bytes]).toEqual([...plan.parts.weights_bytes]);
+});
+
+test("what is refused is refused in its own name", () => {
+  expect(OLLAMA.plan(llama, { ...NO_OPTIONS, sequences: 300 }, machineOf([]))).toMatchObject({
+    reason: "Ollama holds at most 256 sequences at once; 300 were asked for",
+  });
 });
