@@ -18,7 +18,6 @@ export interface Placed {
 
 /**
  * Once a layer falls to the CPU there is no paged attention, and the map is made anew without it.
- * @source mistral.rs v0.9.2 mistralrs-core/src/pipeline/loaders/auto_device_map.rs get_device_layers
  */
 export function place(model: ModelSpec, options: MistralOptions, machine: Machine): Placed | EngineRefusal {
   const layers = model.layers.length;

@@ -13,7 +13,7 @@ import type { MistralOptions } from "./types.ts";
 /** hwLedger's own default, cut to what the model was trained for. */
 const DEFAULT_CONTEXT = 8192;
 
-/** @source mistral.rs v0.9.2 mistralrs-cli/src/args/{mod,model,paged_attn,quantize}.rs has nothing like these */
+/** mistral.rs has nothing like these. */
 const FOREIGN: readonly ForeignOption[] = [
   "ubatch",
   "batch",

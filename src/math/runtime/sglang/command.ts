@@ -2,7 +2,7 @@ import type { EnginePlan } from "../runtime.ts";
 import { shellWord } from "../shell.ts";
 import type { SglangOptions } from "./options.ts";
 
-/** Formats that SGLang makes itself while it loads a repository of 16-bit weights. @source SGLang v0.5.23 srt/server_args.py QUANTIZATION_CHOICES, --dtype */
+/** Formats that SGLang makes itself while it loads a repository of 16-bit weights. */
 const MADE_ON_LOADING: Readonly<Record<string, readonly string[]>> = {
   fp8: ["--quantization", "fp8"],
   "w8a8-int8": ["--quantization", "w8a8_int8"],
@@ -11,7 +11,6 @@ const MADE_ON_LOADING: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * The command that runs this plan; the context is said always, since SGLang would take all that the model was trained for.
- * @source SGLang v0.5.23 srt/server_args.py add_cli_args
  */
 export function sglangCommand(
   options: SglangOptions,

@@ -6,7 +6,6 @@ import { isAttention } from "./share.ts";
  * Tensors of a layer in flight, as its forward names them: gate, up and their product; residual, its input, its output and
  * what the norms make. PyTorch frees a tensor with its last reader, so that how many stand at once depends on the kernels.
  * The numbers were chosen on one logged row of vLLM's, so that the range of a plan must cover the others.
- * @source vLLM v0.33.0 model_executor/models/llama.py LlamaMLP.forward, LlamaDecoderLayer.forward
  */
 const WIDTHS = 3;
 const HIDDENS = 5;

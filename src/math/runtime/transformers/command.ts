@@ -9,7 +9,6 @@ const DTYPES: Readonly<Record<string, string>> = { bf16: "bfloat16", f16: "float
 /**
  * One line of Python that fills this very context: a prompt of all of it but one token, and one word; of an encoder a text
  * as long as the context, without what only training needs.
- * @source transformers v5.24.0 models/auto/modeling_auto.py, modeling_utils.py from_pretrained, generation/configuration_utils.py prefill_chunk_size
  */
 export function transformersCommand(
   options: TransformersOptions,

@@ -105,7 +105,7 @@ export function loadOf(
 const LIBRARIES_GPU = GIB / 2;
 const LIBRARIES_CPU = (3 / 8) * GIB;
 
-/** Logits of the last token, in the model's type and then copied in 32 bits. @source transformers v5.24.0 generation/utils.py: logits_to_keep = 1, to(copy=True, dtype=torch.float32) */
+/** Logits of the last token, in the model's type and then copied in 32 bits. */
 export function outputBytes(
   model: ModelSpec,
   { sequences, elementBytes }: Pick<TransformersOptions, "sequences" | "elementBytes">,
@@ -135,7 +135,6 @@ export function computeBytes(
 
 /**
  * A score in 16 bits, in 32 for the softmax and in 16 again: 8 B. In 32 bits there is nothing to turn back: 4 + 4 B.
- * @source transformers v5.24.0 models/llama/modeling_llama.py eager_attention_forward
  */
 const EAGER_SCORE = 8;
 /** Metal's kernels for SDPA write the scores down, before the softmax and after it. */

@@ -124,7 +124,7 @@ export function resolveTransformers(model: ModelSpec, asked: PlanOptions, machin
   };
 }
 
-/** @source transformers v5.24.0 modeling_utils.py dtype="auto", cache_utils.py DynamicLayer.lazy_initialization: the keys' own dtype */
+/** The cache holds the keys' own dtype. */
 function floatOf({ weights }: ModelSpec): FloatType {
   const own = weights?.checkpoint?.format;
   const name = own?.status === "ok" ? own.float : weights?.name;
